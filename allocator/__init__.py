@@ -1,0 +1,53 @@
+"""Portfolio allocation analyser for private banking.
+
+>>> import allocator as al
+>>> book = al.read_book("holdings.csv")
+>>> analysis = al.analyze(book)
+>>> plan = al.rebalance(analysis)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from allocator.analysis import Analysis
+    from allocator.assumptions import load_assumptions
+    from allocator.book import Book, read_book
+    from allocator.errors import AllocatorError, ConfigError, InputError, SolveError
+    from allocator.framework import Framework, load_framework
+    from allocator.pipeline import analyze, rebalance
+    from allocator.plan import Plan
+    from allocator.sample import sample_path
+
+__version__ = "0.1.0"
+
+# Loaded when first asked for: `import allocator` stays fast, and the command line shows its help without pandas.
+_HOMES = {
+    "Analysis": "analysis", "AllocatorError": "errors", "Book": "book", "ConfigError": "errors", "Framework": "framework",
+    "InputError": "errors", "Plan": "plan", "SolveError": "errors", "analyze": "pipeline", "load_assumptions": "assumptions",
+    "load_framework": "framework", "read_book": "book", "rebalance": "pipeline", "sample_path": "sample",
+}
+
+__all__ = [
+    "AllocatorError", "Analysis", "Book", "ConfigError", "Framework", "InputError", "Plan", "SolveError", "__version__", "analyze",
+    "load_assumptions", "load_framework", "read_book", "rebalance", "sample_path",
+]
+
+# The package allocator.rebalance has the name of the function. Loaded here (it is empty) and taken away again, no later import
+# of its modules can put it in the function's place.
+importlib.import_module("allocator.rebalance")
+del globals()["rebalance"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'allocator' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"allocator.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -1,0 +1,205 @@
+"""What the framework says about a book: a frozen result with plain tables inside."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from allocator.assumptions import Assumptions
+from allocator.concentration import Concentration
+from allocator.errors import InputError
+from allocator.exposures import Exposures
+from allocator.framework import OUTSIDE, Framework
+from allocator.limits import LimitTable, needed_months
+from allocator.positions import Positions
+from allocator.risk import Risk
+from allocator.typing import AnyArray, FloatArray
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Result of `allocator.analyze`.
+
+    Read the tables: ``summary`` (a row per client), ``buckets``, ``rules``, ``limits``, ``holdings``, ``issues``.
+    Shares, weights and volatilities are fractions; money is in the client's currency.
+    """
+
+    positions: Positions
+    exposures: Exposures
+    concentration: Concentration
+    risk: Risk
+    limit_table: LimitTable
+    framework: Framework
+    assumptions: Assumptions
+    issues: pd.DataFrame
+    on: dt.date
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @property
+    def client_ids(self) -> list[str]:
+        """Clients in the order of the book."""
+        return self.positions.clients["client_id"].tolist()
+
+    def index(self, client_id: str) -> int:
+        """Place of a client.
+
+        Raises
+        ------
+        InputError
+            No such client in this result.
+        """
+        found = np.flatnonzero((self.positions.clients["client_id"] == client_id).to_numpy())
+        if not len(found):
+            raise InputError("no such client in this book; see the client_id column, capitals and leading zeros count")
+        return int(found[0])
+
+    @cached_property
+    def status(self) -> AnyArray:
+        """Per client: ``in_band``, ``exceeded``, ``insolvent``, ``empty`` (nothing in the buckets) or ``no_band``."""
+        e = self.exposures
+        empty = (e.total <= 0) & (e.debt <= 0)
+        exceeded = self.limit_table.exceeded.any(axis=1)
+        return np.select(
+            [empty, e.equity <= 0, self.positions.band < 0, exceeded],
+            ["empty", "insolvent", "no_band", "exceeded"],
+            "in_band",
+        )
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """One row per client: band, money, score, risk, reserve, number of limits exceeded, status."""
+        p, e, c = self.positions, self.exposures, self.concentration
+        shares = e.of_total((e.classes @ self.framework.in_bucket).T).T
+        return pd.DataFrame(
+            {
+                "client_id": p.clients["client_id"],
+                "band": p.clients["band"],
+                "currency": p.clients["currency"],
+                "total": e.total,
+                "net_worth": e.net_worth,
+                "equity": e.equity,
+                "leverage": e.leverage,
+                **{b: shares[:, j] for j, b in enumerate(self.framework.bucket_codes)},
+                "score": c.score,
+                "grade": pd.Categorical.from_codes(c.grade.tolist(), categories=pd.Index(c.grades)),
+                "volatility": self.risk.volatility,
+                "expected_return": self.risk.expected_return,
+                "reserve_months": e.months,
+                "reserve_needed": needed_months(p, self.framework),
+                "limits_exceeded": self.limit_table.exceeded.sum(axis=1),
+                "status": self.status,
+            }
+        )
+
+    @cached_property
+    def buckets(self) -> pd.DataFrame:
+        """Clients × buckets: value, share, target, low, high, drift (share − target)."""
+        f, p = self.framework, self.positions
+        money = self.exposures.classes @ f.in_bucket
+        share = self.exposures.of_total(money.T).T
+        spans = [[b.buckets[code] for code in f.bucket_codes] for b in f.bands.values()]
+        target, low, high = (
+            _by_band([[pick(s) for s in row] for row in spans], p.band)
+            for pick in (lambda s: s.target, lambda s: s.low or 0.0, lambda s: 1.0 if s.high is None else s.high)
+        )
+        return self._long(
+            "bucket", f.bucket_codes, value=money, share=share, target=target, low=low, high=high, drift=share - target
+        )
+
+    @cached_property
+    def rules(self) -> pd.DataFrame:
+        """Clients × concentration rules: exposure, lo, hi, severity, weight."""
+        c = self.concentration
+        weight = np.broadcast_to(c.weight, c.severity.shape)
+        return self._long(
+            "rule",
+            list(self.framework.rules),
+            exposure=c.exposure,
+            lo=c.lo,
+            hi=c.hi,
+            severity=c.severity,
+            weight=weight,
+        )
+
+    @cached_property
+    def limits(self) -> pd.DataFrame:
+        """Clients × limits that apply: value, bound, sense, excess (fraction of the total), exceeded."""
+        t = self.limit_table
+        senses = np.tile([int(limit.sense == ">=") for limit in t.limits], len(self))
+        sense = pd.Categorical.from_codes(senses.tolist(), categories=pd.Index(["<=", ">="]))
+        long = self._long(
+            "limit",
+            [lim.name for lim in t.limits],
+            unique=False,
+            value=t.value,
+            bound=t.bound,
+            excess=t.excess,
+            exceeded=t.exceeded,
+        )
+        long.insert(4, "sense", sense)
+        return long[long["bound"].notna()].reset_index(drop=True)
+
+    @cached_property
+    def holdings(self) -> pd.DataFrame:
+        """Every holding: class, bucket, value, weight (fraction of the total), and which source classified it."""
+        h = self.positions.holdings
+        return h.assign(value=self.positions.value, weight=self.exposures.weight)[
+            ["client_id", "asset_id", "name", "asset_class", "bucket", "value", "weight", "rule", "issuer", "row"]
+        ]
+
+    @property
+    def set_aside(self) -> pd.DataFrame:
+        """Issues that kept a row, a cell or a client out."""
+        return self.issues[self.issues["severity"] == "error"]
+
+    def select(self, client_id: str) -> dict[str, Any]:
+        """Every table for one client, by table name.
+
+        Raises
+        ------
+        InputError
+            No such client in this result.
+        """
+        i = self.index(client_id)
+        tables = {name: getattr(self, name) for name in ("summary", "buckets", "rules", "limits", "holdings", "issues")}
+        del i
+        return {name: t[t["client_id"] == client_id].reset_index(drop=True) for name, t in tables.items()}
+
+    def __repr__(self) -> str:
+        s = self.summary
+        lines = [
+            f"Analysis of {len(self):,} clients, {len(self.positions.value):,} holdings, "
+            f"framework {self.framework.name}, {self.on}"
+        ]
+        counts = s["status"].value_counts()
+        lines.append("  " + ", ".join(f"{k} {v:,}" for k, v in counts.items()))
+        with np.errstate(invalid="ignore"):
+            lines.append(
+                f"  score median {s['score'].median():.0f}; unclassified holdings "
+                f"{int(self.positions.holdings['bucket'].isin(OUTSIDE[1:]).sum()):,}; issues {len(self.issues):,}"
+            )
+        lines.append("  tables: summary, buckets, rules, limits, holdings, issues")
+        return "\n".join(lines)
+
+    def _long(self, name: str, codes: list[str], *, unique: bool = True, **columns: AnyArray) -> pd.DataFrame:
+        n, k = len(self), len(codes)
+        labels = codes if unique else list(dict.fromkeys(codes))
+        what = pd.Categorical.from_codes(
+            np.tile([labels.index(c) for c in codes], n).tolist(), categories=pd.Index(labels)
+        )
+        who = self.positions.clients["client_id"].repeat(k).reset_index(drop=True)
+        return pd.DataFrame(
+            {"client_id": who, name: what, **{c: np.asarray(v).reshape(-1) for c, v in columns.items()}}
+        )
+
+
+def _by_band(table: list[list[float]], band: AnyArray) -> FloatArray:
+    rows = np.vstack([np.array(table, dtype="float64"), np.full((1, len(table[0])), np.nan)])
+    return rows[band]

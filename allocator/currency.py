@@ -1,0 +1,53 @@
+"""Money of a row into the client's currency, to the cent."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from allocator.issues import ERROR, issue_table
+from allocator.typing import FloatArray
+
+
+def convert(
+    frame: pd.DataFrame, table: str, ids: pd.Index, currency: pd.Series, rates: dict[str, float]
+) -> tuple[FloatArray, pd.DataFrame]:
+    """Convert the ``value`` column of a table.
+
+    Parameters
+    ----------
+    frame, table
+        Rows with ``client_id``, ``currency`` and ``value``; the name of the table for the issues.
+    ids, currency
+        Client ids, and the currency of each.
+    rates
+        Base currency per unit of each currency.
+
+    Returns
+    -------
+    (value, issues)
+        Values in the client's currency, rounded to the cent; NaN, with an issue, where a rate is missing. A row in the
+        client's own currency needs no rate.
+    """
+    home = currency.to_numpy()[ids.get_indexer(pd.Index(frame["client_id"]))]
+    row = np.where(frame["currency"] == "", home, frame["currency"])
+    same = row == home
+    to = pd.Series(row).map(rates).to_numpy("float64", na_value=np.nan)
+    at = pd.Series(home).map(rates).to_numpy("float64", na_value=np.nan)
+    # money is kept to the cent from here on, so that what is shown, planned and verified is the same number
+    value = np.round(frame["value"].to_numpy("float64") * np.where(same, 1.0, to / np.where(same, 1.0, at)), 2)
+    rows = [
+        {
+            "client_id": frame["client_id"].iloc[i],
+            "file": frame["file"].iloc[i],
+            "table": table,
+            "row": frame["row"].iloc[i],
+            "column": "currency",
+            "code": "missing_rate",
+            "value": row[i],
+            "severity": ERROR,
+            "mend": row[i] if np.isnan(to[i]) else home[i],
+        }
+        for i in np.flatnonzero(~np.isfinite(value))
+    ]
+    return value, issue_table(rows)

@@ -1,0 +1,283 @@
+"""Delimited text: bytes → encoding → delimiter → a raw table in which no record is lost."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import os
+import sys
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import numpy as np
+import pandas as pd
+
+from allocator.cells import clean_text
+from allocator.errors import InputError
+from allocator.issues import ERROR, INFO, concat, issue_table
+from allocator.validate import SHOWN, RawTable, header_key, known_headers
+
+MAX_BYTES: Final = 1 << 30
+"""Largest file taken in one piece, unpacked (about 15 million rows)."""
+PEEK: Final = 1 << 16
+DELIMITERS: Final = (",", ";", "\t")
+_BOMS: Final = (
+    (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+
+def existing_file(source: Any) -> Path:
+    """Give the path of a file or directory that is there.
+
+    Raises
+    ------
+    InputError
+        It is no path, is absent, or is a pipe or device.
+    """
+    if not isinstance(source, str | os.PathLike):
+        raise InputError(f"cannot read a {type(source).__name__}; give a file, a directory, a DataFrame or a mapping "
+                         "of tables")
+    path = Path(source)
+    try:
+        found = path.exists()
+    except (OSError, ValueError) as error:  # a name too long, or with a NUL in it
+        raise InputError("not a usable file name; check the path") from error
+    if not found:
+        raise InputError(f"{path.name}: no such file or directory; check the path")
+    if not path.is_file() and not path.is_dir():
+        raise InputError(f"{path.name}: not a regular file; to read a pipe, give - and pipe CSV into stdin")
+    return path
+
+
+def read_bytes(path: Path | str) -> bytes:
+    """Read a file, a .gz file or stdin (``"-"``) whole, up to `MAX_BYTES`.
+
+    Raises
+    ------
+    InputError
+        It cannot be read or is too large.
+    """
+    name = "stdin" if path == "-" else Path(path).name
+    try:
+        if path == "-":
+            data = _up_to(sys.stdin.buffer)
+        else:
+            with _opened(Path(path)) as file:
+                data = _up_to(file)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{name}: cannot be read; check the permissions, and that a .gz file is whole") from error
+    if data is None:
+        raise InputError(f"{name}: larger than {MAX_BYTES >> 20} MB; split it by client, or write Parquet")
+    return data
+
+
+def first_headers(path: Path) -> list[str]:
+    """Give the headers of a CSV file from its first bytes; nothing when they cannot be made out."""
+    try:
+        with _opened(path) as file:
+            head = file.read(PEEK)
+    except (OSError, EOFError, zlib.error):
+        return []  # reading it will say what is wrong
+    text = head.decode("utf-8-sig", "replace").lstrip("\r\n")
+    return max((_record(text, d) for d in DELIMITERS), key=len)
+
+
+def parse(data: bytes, file: str, table: str, id_headers: Iterable[str] | None = None) -> RawTable:
+    """Parse delimited text.
+
+    Parameters
+    ----------
+    data
+        The whole file. Encoding: byte order mark, else UTF-8, else GB18030.
+    file
+        Name for issues and messages.
+    table
+        What it holds, for issues; its headers help to find the delimiter.
+    id_headers
+        Headers of the column that says whose record it is; default those of ``client_id``.
+
+    Returns
+    -------
+    RawTable
+        All cells text. Records with too many or too few cells are in ``lost`` and ``issues``.
+
+    Raises
+    ------
+    InputError
+        Empty, binary, in no known encoding, or with quotes that do not close.
+    """
+    _refuse_binary(data, file)
+    body, encoding = _utf8(data, file)
+    body, skipped, forced = _without_preamble(body)
+    if not body.strip():
+        raise InputError(f"{file}: the file is empty; it needs a header and rows")
+    head = body[:PEEK].decode("utf-8", "ignore")
+    delimiter = forced or _delimiter(head, set(known_headers(table)))
+    header = _record(head, delimiter)
+    frame, odd = _records(body, delimiter, len(header), file)
+    frame.columns = pd.Index(header)
+    numbers = np.delete(np.arange(2, len(frame) + len(odd) + 2), [r[0] - 2 for r in odd]) + skipped
+    ragged = [row for row in odd if row[3].strip(f'{delimiter}" \t\r\n\u3000')]
+    ids = {header_key(h) for h in id_headers or [h for h, c in known_headers(table).items() if c == "client_id"]}
+    at = next((i for i, h in enumerate(header) if header_key(h) in ids), None)
+    issues = [_ragged_issues(ragged, skipped, delimiter, at).assign(file=file, table=table)]
+    if encoding not in ("utf-8", "utf-16-le", "utf-16-be"):
+        issues.append(issue_table([{"file": file, "table": table, "code": "encoding", "value": encoding.upper(),
+                                    "severity": INFO, "mend": "UTF-8"}]))
+    return RawTable(frame, file, rows=numbers, issues=concat(issues), lost=len(ragged),
+                    ignored=len(odd) - len(ragged))
+
+
+def _opened(path: Path) -> BinaryIO:
+    if path.name.lower().endswith(".gz"):
+        return gzip.open(path, "rb")  # type: ignore[return-value]
+    return path.open("rb")
+
+
+def _up_to(file: BinaryIO) -> bytes | None:
+    """Read all of it in pieces (a .gz or a pipe does not say how much there is); None when it is too much."""
+    pieces, size = [], 0
+    while piece := file.read(1 << 22):
+        pieces.append(piece)
+        size += len(piece)
+        if size > MAX_BYTES:
+            return None
+    return b"".join(pieces)
+
+
+def _refuse_binary(data: bytes, file: str) -> None:
+    if not data:
+        raise InputError(f"{file}: the file is empty; it needs a header and rows")
+    if data[:4] == b"PK\x03\x04":
+        raise InputError(f"{file}: this is an Excel workbook or zip file, not CSV; give it its own ending (.xlsx)")
+    if data[:4] == b"PAR1":
+        raise InputError(f"{file}: this is a Parquet file, not CSV; give it the ending .parquet")
+
+
+def _utf8(data: bytes, file: str) -> tuple[bytes, str]:
+    """Bytes as UTF-8 without mark, and the encoding they had."""
+    mark, encoding = next(((m, e) for m, e in _BOMS if data.startswith(m)), (b"", ""))
+    body = data[len(mark):]
+    try:
+        if encoding and encoding != "utf-8":
+            body = body.decode(encoding).encode()
+        else:
+            body.decode("utf-8")
+            encoding = "utf-8"
+    except UnicodeDecodeError as error:
+        line = body[: error.start].count(b"\n") + 1
+        if encoding or _nearly_utf8(body[max(0, error.start - PEEK) : error.start + PEEK]):
+            raise InputError(f"{file}: line {line} has a broken {encoding or 'UTF-8'} character; save the file again "
+                             "as CSV UTF-8") from error
+        try:
+            body, encoding = body.decode("gb18030").encode(), "gb18030"
+        except UnicodeDecodeError:
+            raise InputError(f"{file}: line {line} is neither UTF-8 nor GB18030 text; save it as CSV UTF-8") from error
+    if b"\0" in body:
+        line = body[: body.index(b"\0")].count(b"\n") + 1
+        raise InputError(f"{file}: line {line} has a NUL byte, so this is not text; export it again as CSV UTF-8")
+    return body, encoding
+
+
+def _nearly_utf8(part: bytes) -> bool:
+    """Tell UTF-8 with a broken byte, which as GB18030 would turn into other names, from GB18030.
+
+    About one character in fifty of Chinese GB18030 text happens to be a three-byte character of UTF-8.
+    """
+    text = part.decode("utf-8", "replace")
+    return sum(1 for c in text if c >= "\u0800" and c != "\ufffd") > text.count("\ufffd")
+
+
+def _without_preamble(body: bytes) -> tuple[bytes, int, str]:
+    """Take off blank lines and Excel's ``sep=;`` line; also the number of lines taken and the delimiter named."""
+    start, skipped, forced = 0, 0, ""
+    while (end := body.find(b"\n", start)) >= 0:
+        word = body[start:end].strip()
+        if word[:4].lower() == b"sep=" and len(word) <= 5 and not forced:
+            forced = word[4:].decode("utf-8", "replace") or "\t"
+        elif word:
+            break
+        start, skipped = end + 1, skipped + 1
+    return body[start:], skipped, forced
+
+
+def _record(text: str, delimiter: str) -> list[str]:
+    return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+
+
+def _delimiter(head: str, known: set[str]) -> str:
+    """Choose the delimiter that gives most known headers, then most columns."""
+    def worth(delimiter: str) -> tuple[int, int]:
+        header = _record(head, delimiter)
+        return sum(header_key(h) in known for h in header), len(header)
+
+    return max(DELIMITERS, key=worth)
+
+
+def _records(
+    body: bytes, delimiter: str, width: int, file: str
+) -> tuple[pd.DataFrame, list[tuple[int, int, int, str]]]:
+    """Rows after the header, and (record number, cells expected, cells found, text) of those of another width."""
+    import pyarrow as pa
+    import pyarrow.csv as pc
+
+    ragged: list[tuple[int, int, int, str]] = []
+
+    def keep(row: Any) -> str:
+        ragged.append((row.number, row.expected_columns, row.actual_columns, row.text))
+        return "skip"
+
+    try:
+        table = pc.read_csv(
+            pa.BufferReader(body),
+            # One block: a record may then be as long as it likes, and records are numbered over the whole file.
+            read_options=pc.ReadOptions(use_threads=False, autogenerate_column_names=True, block_size=len(body) + 1),
+            parse_options=pc.ParseOptions(delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=False,
+                                          invalid_row_handler=keep),
+            convert_options=pc.ConvertOptions(column_types={f"f{i}": pa.string() for i in range(width)},
+                                              strings_can_be_null=False),
+        )
+    except (pa.ArrowException, ValueError):
+        # Without the cause: its message may hold a row.
+        raise InputError(f"{file}: cannot be taken apart as CSV; check the quotes, or save it again") from None
+    if table.num_columns != width:
+        raise InputError(f"{file}: the header line cannot be taken apart; check its quotes")
+    if b'"' in body:
+        _check_quotes(body, delimiter, table.num_rows + len(ragged), file)
+    return table.slice(1).to_pandas(), ragged
+
+
+def _check_quotes(body: bytes, delimiter: str, records: int, file: str) -> None:
+    """Refuse a quote that never closes or closes in the wrong place: it would swallow whole records silently."""
+    ends = body.rstrip(b"\r\n")
+    lines = max(ends.count(b"\n"), ends.count(b"\r")) + 1
+    if lines <= records:
+        return  # no cell spans lines, so no quote can have
+    reader = csv.reader(io.StringIO(body.decode("utf-8"), newline=""), delimiter=delimiter, strict=True)
+    usual = csv.field_size_limit(MAX_BYTES)
+    try:
+        for _ in reader:
+            pass
+    except csv.Error as error:
+        raise InputError(f'{file}: a quote (") is not closed, or stands inside a cell, near line {reader.line_num}; '
+                         "write it twice, or quote the whole cell") from error
+    finally:
+        csv.field_size_limit(usual)
+
+
+def _ragged_issues(
+    ragged: list[tuple[int, int, int, str]], skipped: int, delimiter: str, at: int | None
+) -> pd.DataFrame:
+    if not ragged:
+        return issue_table()
+    owners = [_record(text[:PEEK], delimiter)[at : at + 1] if at is not None else [] for _, _, _, text in ragged]
+    ids, _ = clean_text(pd.Series([o[0] if o else "" for o in owners], dtype="str"), fold=True)
+    return issue_table({
+        "client_id": owner, "row": number + skipped, "code": "ragged_row", "value": text[:SHOWN], "severity": ERROR,
+        "mend": f"{expected}/{actual}",
+    } for owner, (number, expected, actual, text) in zip(ids, ragged, strict=True))

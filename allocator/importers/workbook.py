@@ -1,0 +1,139 @@
+"""Excel workbooks (.xlsx, .xlsm): one table per sheet."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from allocator.errors import InputError
+from allocator.importers.delimited import read_bytes
+from allocator.importers.xlsx_scan import Fault, Scan, scan
+from allocator.issues import INFO, concat, issue_table
+from allocator.validate import RawTable
+
+MAX_FILE: Final = 500 * 1024 * 1024
+
+
+def read(path: Path, table_of: Callable[[str], str], table: str = "") -> dict[str, RawTable]:
+    """Read the tables of a workbook.
+
+    Parameters
+    ----------
+    path
+        The file.
+    table_of
+        Names the table that a sheet holds, empty when none.
+    table
+        The only table wanted; empty for all. A workbook with a single sheet holds this one (or the holdings), whatever
+        the sheet's name.
+
+    Returns
+    -------
+    dict
+        Raw tables by name. Error cells and formulas without a cached value are in ``faults``; empty sheets other than
+        the holdings are left out.
+
+    Raises
+    ------
+    InputError
+        It is no workbook, protected, damaged or dangerous, or lacks the sheet.
+    """
+    import python_calamine as calamine
+
+    if path.stat().st_size > MAX_FILE:
+        raise InputError(f"{path.name}: larger than {MAX_FILE >> 20} MB; save the tables as CSV or Parquet")
+    data = read_bytes(path)  # once, so that what was looked through is what is opened
+    seen = scan(data, path.name)
+    try:
+        book = calamine.load_workbook(io.BytesIO(data))
+        sheets, strange = _chosen(book.sheet_names, table_of, table, path.name)
+        read = {name: _raw(book.get_sheet_by_name(sheet), path.name, seen) for name, sheet in sheets.items()}
+    except calamine.PasswordError as error:
+        raise InputError(f"{path.name}: the workbook is protected by a password; save it without one") from error
+    except (calamine.CalamineError, OSError, ValueError) as error:
+        raise InputError(f"{path.name}: the workbook is damaged; open it in a spreadsheet program and save it "
+                         "again") from error
+    wanted = table or "holdings"
+    if read.get(wanted) is None:
+        raise InputError(f"{path.name}: the sheet for {wanted} is empty; it needs a header and rows")
+    out = {name: raw for name, raw in read.items() if raw is not None}
+    if strange and not table:
+        first = out[wanted]
+        more = issue_table({"file": path.name, "table": wanted, "column": name, "code": "unknown_sheet",
+                            "severity": INFO} for name in strange)
+        out[wanted] = RawTable(first.frame, first.file, rows=first.rows, epoch=first.epoch, faults=first.faults,
+                               issues=concat([first.issues, more]))
+    return out
+
+
+def _chosen(
+    names: list[str], table_of: Callable[[str], str], table: str, file: str
+) -> tuple[dict[str, str], list[str]]:
+    found: dict[str, str] = {}
+    for name in names:
+        kind = table_of(name)
+        if kind in found:
+            raise InputError(f"{file}: the sheets '{found[kind]}' and '{name}' both hold {kind}; remove or rename one")
+        if kind:
+            found[kind] = name
+    wanted = table or "holdings"
+    if not found and len(names) == 1:
+        found = {wanted: names[0]}
+    if table and table not in found and len(names) == 1:
+        found = {table: names[0]}
+    if wanted not in found:
+        raise InputError(f"{file}: none of its {len(names)} sheets is called {wanted}; name the sheet so")
+    strange = [name for name in names if name not in found.values()]
+    return ({table: found[table]} if table else found), strange
+
+
+def _raw(sheet: Any, file: str, seen: Scan) -> RawTable | None:
+    """Turn a sheet into a raw table whose header is the first row with anything in it; None for an empty sheet."""
+    rows: list[list[Any]] = sheet.to_python(skip_empty_area=True)
+    if not rows or sheet.start is None:
+        return None
+    top, left = sheet.start
+    head = next((i for i, row in enumerate(rows) if any(cell not in ("", None) for cell in row)), None)
+    if head is None:
+        return None
+    first = top + head + 2  # number of the row after the header, counted from 1
+    header = ["" if cell is None else str(cell).strip() for cell in rows[head]]
+    broken = [f for f in seen.faults.get(sheet.name, []) if f.row >= first]
+    body = rows[head + 1:]
+    # Rows of nothing but broken cells at the end were left off by the reader.
+    body += [[""] * len(header)] * (max([f.row - first + 1 for f in broken], default=0) - len(body))
+    columns = [_column(list(cells)) for cells in zip(*body, strict=True)] or [_column([]) for _ in header]
+    frame = pd.concat(columns, axis=1)
+    frame.columns = pd.Index(header)
+    faults = _placed(broken, first, left, frame, sheet.name)
+    return RawTable(frame, file, rows=np.arange(len(frame)) + first, epoch=seen.epoch, faults=faults)
+
+
+def _column(cells: list[Any]) -> pd.Series[Any]:
+    """One column: floats when it has nothing else, so that a million numbers need no text."""
+    if cells and all(isinstance(cell, float) for cell in cells):
+        return pd.Series(np.array(cells, dtype=np.float64))
+    return pd.Series(cells, dtype=object)
+
+
+def _placed(faults: list[Fault], first: int, left: int, frame: pd.DataFrame, sheet: str) -> pd.DataFrame:
+    rows = [
+        {"at": fault.row - first, "column": frame.columns[fault.column - 1 - left], "code": fault.code,
+         "value": fault.value, "mend": f"{sheet}!{_letters(fault.column)}{fault.row}"}
+        for fault in faults
+        if 0 <= fault.column - 1 - left < frame.shape[1]
+    ]
+    return pd.DataFrame(rows, columns=["at", "column", "code", "value", "mend"])
+
+
+def _letters(column: int) -> str:
+    out = ""
+    while column:
+        column, rest = divmod(column - 1, 26)
+        out = chr(65 + rest) + out
+    return out

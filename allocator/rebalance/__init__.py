@@ -1,0 +1,1 @@
+"""Plans toward the target mix; `allocator.pipeline.rebalance` wires it."""

@@ -1,0 +1,316 @@
+"""What one client can trade: the holdings inside the buckets, then the shelf, as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from allocator.analysis import Analysis
+from allocator.assumptions import risk_table
+from allocator.limits import Limit, limit_list
+from allocator.typing import AnyArray, BoolArray, FloatArray, IntArray
+
+NEW_ACCOUNT = "CASH"
+"""Asset id of a cash account that a plan opens."""
+
+UNBOUNDED = 10.0
+"""More than the total can ever grow to in one plan, as a fraction of it."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """Tables that every client of a book shares: one row per mix of `Positions.mix_table`, or per class."""
+
+    analysis: Analysis
+
+    @cached_property
+    def limits(self) -> tuple[Limit, ...]:
+        """Limits of the framework."""
+        return limit_list(self.analysis.framework)
+
+    @cached_property
+    def inside(self) -> FloatArray:
+        """Per mix: the part inside the buckets."""
+        return self._mix @ self.analysis.framework.flag("inside")
+
+    @cached_property
+    def shares(self) -> dict[str, FloatArray]:
+        """Per mix: how much counts to each share that a limit names."""
+        f = self.analysis.framework
+        return {x.name: self._mix @ f.share(x.name) for x in self.limits if x.kind == "share"}
+
+    @cached_property
+    def buckets(self) -> FloatArray:
+        """Mixes × buckets."""
+        return self._mix @ self.analysis.framework.in_bucket
+
+    @cached_property
+    def groups(self) -> FloatArray:
+        """Mixes × groups, inside the buckets."""
+        f = self.analysis.framework
+        return self._mix @ (f.in_group * f.flag("inside")[:, None])
+
+    @cached_property
+    def loadings(self) -> FloatArray:
+        """Mixes × factors, scaled to volatility."""
+        f = self.analysis.framework
+        return self._mix @ (risk_table(f, self.analysis.assumptions).loadings * f.flag("inside")[:, None])
+
+    @cached_property
+    def idiosyncratic(self) -> FloatArray:
+        """Per class, and 0 for what is unclassified."""
+        f = self.analysis.framework
+        return np.append(risk_table(f, self.analysis.assumptions).idiosyncratic * f.flag("inside"), 0.0)
+
+    @cached_property
+    def by_class(self) -> pd.DataFrame:
+        """Per class, and a last row for what is unclassified: trading data and flags."""
+        f = self.analysis.framework
+        frame = pd.DataFrame(
+            {
+                "sell_cost": [c.sell_cost for c in f.classes.values()],
+                "buy_cost": [c.buy_cost for c in f.classes.values()],
+                "risk": [float(c.risk) for c in f.classes.values()],
+                "named": f.flag("name"),
+                "reserve": f.flag("reserve"),
+                "cash": f.flag("cash"),
+            }
+        )
+        frame.loc[len(frame)] = 0.0
+        return frame
+
+    @cached_property
+    def cash_class(self) -> int:
+        """The class that leftovers end in: the first that is available within days, at par and without costs."""
+        return int(self.by_class["cash"].to_numpy().argmax())
+
+    @cached_property
+    def shelf_places(self) -> dict[str, int]:
+        """Row of the shelf by product id."""
+        return {code: j for j, code in enumerate(self.analysis.positions.shelf["product_id"])}
+
+    @property
+    def _mix(self) -> FloatArray:
+        return self.analysis.positions.mix_table
+
+
+@dataclass(frozen=True)
+class Instruments:
+    """Arrays over n instruments of one client: holdings, products, perhaps a new cash account, debts to repay.
+
+    Money is in fractions of the total, except minimum and lot.
+
+    Attributes
+    ----------
+    asset_id, name, product_id
+        Labels.
+    holding, debt
+        Row in `Positions.holdings` and in `Positions.debts`; −1 for what is not held, or no debt.
+    klass, mix, risk
+        Class, mix and risk grade; a debt has the class and mix of nothing.
+    w0, sellable
+        Weight today, and what of it can be sold in this plan. A debt begins at 0 and grows by what is repaid.
+    buyable, most
+        1 where it can be bought at all (an open product on the house shelf, the cash account, a debt); the most that can be.
+    on_shelf
+        It is a product, open or not.
+    buy_cost, sell_cost
+        Fractions of the amount.
+    minimum, lot
+        In money of the client.
+    named, issuer, reserve, indivisible
+        As in `Exposures` and `Positions`; ``reserve`` is 1 where it counts as liquid reserve.
+    service
+        Payments a year that each unit repaid saves.
+    secures
+        Pairs (debt, holding): when the holding is sold, its part of the debt is repaid.
+    cash
+        Place of the cash account.
+    """
+
+    asset_id: list[str]
+    name: list[str]
+    product_id: list[str]
+    holding: IntArray
+    debt: IntArray
+    klass: IntArray
+    mix: IntArray
+    risk: FloatArray
+    w0: FloatArray
+    sellable: FloatArray
+    buyable: FloatArray
+    most: FloatArray
+    on_shelf: BoolArray
+    buy_cost: FloatArray
+    sell_cost: FloatArray
+    minimum: FloatArray
+    lot: FloatArray
+    named: BoolArray
+    issuer: IntArray
+    reserve: FloatArray
+    indivisible: BoolArray
+    service: FloatArray
+    secures: tuple[tuple[int, int], ...]
+    cash: int
+
+    def __len__(self) -> int:
+        return len(self.w0)
+
+    @property
+    def counts(self) -> FloatArray:
+        """1 for what is part of the total, 0 for debts."""
+        return np.asarray(self.debt < 0, dtype="float64")
+
+
+Columns = dict[str, AnyArray]
+
+
+def instruments(i: int, context: Context) -> Instruments:
+    """List what client ``i`` can trade.
+
+    A product that the client holds already is bought under the name of that holding. Leftovers go to the largest
+    unlocked holding at par and without costs, deposits first, or else to a new cash account.
+    """
+    p = context.analysis.positions
+    total = float(context.analysis.exposures.total[i])
+    rows = np.arange(p.start[i], p.start[i + 1])
+    rows = rows[(context.inside[p.mix[rows]] > 0) & (p.value[rows] > 0)]
+    held, match = _held(rows, context, total)
+    at_par = (context.by_class["cash"].to_numpy()[p.klass[rows]] > 0) & p.tradable[rows]
+    parts = [held, _offered(match, context)]
+    cash = len(rows) + len(parts[1]["klass"])
+    if at_par.any():
+        first = np.lexsort((-p.value[rows], p.klass[rows] != context.cash_class, ~at_par))[0]
+        cash = int(first)
+        for name, value in (("buyable", 1.0), ("minimum", 0.0), ("lot", 0.0), ("buy_cost", 0.0), ("sell_cost", 0.0)):
+            held[name][cash] = value
+    else:
+        parts.append(_new_account(context))
+    parts.append(_repayments(i, context, total))
+    columns: dict[str, Any] = {name: np.concatenate([part[name] for part in parts]) for name in held}
+    rate = p.rates.get(str(p.clients["currency"].iloc[i]), 1.0)
+    ids = columns["asset_id"].tolist()
+    debts = np.flatnonzero(columns["debt"] >= 0).tolist()
+    secured = {j: p.debts.secured_by[int(columns["debt"][j])] for j in debts}
+    texts = {name: columns[name].tolist() for name in ("asset_id", "name", "product_id")}
+    return Instruments(
+        **columns
+        | texts
+        | {
+            "minimum": columns["minimum"] / rate,
+            "lot": columns["lot"] / rate,
+            "issuer": np.where(columns["issuer"] < 0, -1 - np.arange(len(ids)), columns["issuer"]),
+            "secures": tuple((j, ids.index(s)) for j, s in secured.items() if s and s in ids[: len(rows)]),
+            "cash": cash,
+        }
+    )
+
+
+def _held(rows: IntArray, context: Context, total: float) -> tuple[Columns, IntArray]:
+    """Holdings inside the buckets, and the row of the shelf that each one is (−1: none)."""
+    p, shelf = context.analysis.positions, context.analysis.positions.shelf
+    places = context.shelf_places
+    product = p.holdings["product_id"].to_numpy()[rows]
+    match = np.array([places.get(x, -1) for x in product], dtype="intp")
+    klass, m = p.klass[rows], len(rows)
+    weight = p.value[rows] / total
+    sellable = p.sellable[rows] * weight
+    out = _blank(m) | {
+        "asset_id": p.holdings["asset_id"].to_numpy()[rows],
+        "name": p.holdings["name"].to_numpy()[rows],
+        "product_id": product,
+        "holding": rows,
+        "klass": klass,
+        "mix": p.mix[rows],
+        "w0": weight,
+        "sellable": np.where(p.indivisible[rows] & (p.sellable[rows] < 1), 0.0, sellable),
+        "issuer": p.issuer[rows],
+        "named": context.by_class["named"].to_numpy()[klass] > 0,
+        "reserve": context.by_class["reserve"].to_numpy()[klass] * p.tradable[rows],
+        "indivisible": p.indivisible[rows],
+        "on_shelf": match >= 0,
+    }
+    for name, of_product in (("buy_cost", "buy_cost"), ("sell_cost", "sell_cost"), ("risk", "risk")):
+        out[name] = context.by_class[name].to_numpy()[klass]
+        out[name][match >= 0] = shelf[of_product].to_numpy("float64")[match[match >= 0]]
+    for name, of_product in (("minimum", "minimum"), ("lot", "lot"), ("buyable", "available")):
+        out[name] = np.zeros(m)
+        out[name][match >= 0] = shelf[of_product].to_numpy("float64")[match[match >= 0]]
+    return out, match
+
+
+def _offered(match: IntArray, context: Context) -> Columns:
+    """Products that are not held, without cash accounts: a client has their own."""
+    shelf = context.analysis.positions.shelf
+    klass = shelf["klass"].to_numpy("intp")
+    j = np.flatnonzero(~np.isin(np.arange(len(shelf)), match) & (klass != context.cash_class))
+    out = _blank(len(j)) | _of_class(klass[j], context)
+    ids = shelf["product_id"].to_numpy()[j]
+    out |= {
+        "asset_id": ids,
+        "product_id": ids,
+        "name": shelf["name"].to_numpy()[j],
+        "on_shelf": np.ones(len(j), dtype=bool),
+    }
+    out |= {c: shelf[c].to_numpy("float64")[j] for c in ("buy_cost", "sell_cost", "risk", "minimum", "lot")}
+    return out | {"buyable": shelf["available"].to_numpy("float64")[j]}
+
+
+def _new_account(context: Context) -> Columns:
+    """Open a cash account: it needs no shelf and costs nothing."""
+    f = context.analysis.framework
+    code = f.class_codes[context.cash_class]
+    words = next((x for x in f.products.values() if x.asset_class == code), f.classes[code])
+    return (
+        _blank(1)
+        | _of_class(np.array([context.cash_class]), context)
+        | {
+            "asset_id": np.array([NEW_ACCOUNT], dtype=object),
+            "name": np.array([f"{words.zh} {words.en}"], dtype=object),
+            "risk": np.array([float(f.classes[code].risk)]),
+            "buyable": np.ones(1),
+        }
+    )
+
+
+def _repayments(i: int, context: Context, total: float) -> Columns:
+    """Debts that count against the total: what is repaid grows from 0 to the debt."""
+    d = context.analysis.positions.debts
+    rows = np.arange(d.start[i], d.start[i + 1])
+    rows = rows[~d.own_use[rows] & (d.value[rows] > 0)]
+    nothing = np.full(len(rows), len(context.by_class) - 1)
+    return _blank(len(rows)) | {
+        "asset_id": np.array([d.debt_id[r] for r in rows], dtype=object),
+        "name": np.array([d.kind[r] for r in rows], dtype=object),
+        "debt": rows,
+        "klass": nothing,
+        "mix": nothing,
+        "buyable": np.ones(len(rows)),
+        "most": d.value[rows] / total,
+        "service": d.service[rows] / d.value[rows],
+    }
+
+
+def _of_class(klass: IntArray, context: Context) -> Columns:
+    return {
+        "klass": klass,
+        "mix": klass,
+        "named": context.by_class["named"].to_numpy()[klass] > 0,
+        "reserve": context.by_class["reserve"].to_numpy()[klass],
+    }
+
+
+def _blank(n: int) -> Columns:
+    """Columns of n instruments that are nothing yet."""
+    texts = {c: np.full(n, "", dtype=object) for c in ("asset_id", "name", "product_id")}
+    numbers = {
+        c: np.zeros(n)
+        for c in ("risk", "w0", "sellable", "buyable", "buy_cost", "sell_cost", "minimum", "lot", "reserve", "service")
+    }
+    flags = {c: np.zeros(n, dtype=bool) for c in ("on_shelf", "named", "indivisible")}
+    places = {c: np.full(n, -1, dtype="intp") for c in ("holding", "debt", "klass", "mix", "issuer")}
+    return texts | numbers | flags | places | {"most": np.full(n, UNBOUNDED)}

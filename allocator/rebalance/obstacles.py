@@ -1,0 +1,71 @@
+"""What holds a plan back, and its price: the same programme solved without one obstacle at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from allocator.rebalance.instruments import Context, Instruments
+from allocator.rebalance.problem import Problem, problem_of
+from allocator.rebalance.solve import optimise
+
+
+@dataclass(frozen=True)
+class Price:
+    """Change when an obstacle is away: excess over all limits and distance to the target, in fractions of the total, and volatility."""
+
+    obstacle: str
+    excess: float
+    distance: float
+    volatility: float
+
+
+def _without_locks(x: Instruments) -> Instruments:
+    return replace(x, sellable=x.w0.copy(), indivisible=np.zeros(len(x), dtype=bool))
+
+
+def _open_shelf(x: Instruments) -> Instruments:
+    return replace(x, buyable=np.where(x.on_shelf, 1.0, x.buyable), minimum=x.minimum * 0.0, lot=x.lot * 0.0)
+
+
+def _without_costs(x: Instruments) -> Instruments:
+    return replace(x, buy_cost=x.buy_cost * 0.0, sell_cost=x.sell_cost * 0.0)
+
+
+OBSTACLES: Final[dict[str, Callable[[Instruments], Instruments]]] = {
+    "locks": _without_locks,
+    "shelf": _open_shelf,
+    "suitability": lambda x: x,
+    "costs": _without_costs,
+}
+"""Each obstacle with what takes it away; suitability is lifted in the programme, by the portfolio mode."""
+
+
+def prices(
+    i: int, x: Instruments, problem: Problem, context: Context, weights: np.ndarray[tuple[int], np.dtype[np.float64]]
+) -> list[Price]:
+    """Price every obstacle of client ``i`` whose plan ends at ``weights``.
+
+    Costs are part of the plan's own result, so the price of costs includes the money itself.
+    """
+    smallest = problem.weights.min_trade
+    today = _result(problem, weights)
+    out = []
+    for name, lift in OBSTACLES.items():
+        free = lift(x)
+        other = problem_of(i, free, problem.start, context, portfolio=name == "suitability")
+        # do no harm stays what it was: without the obstacle nothing may get worse that could not before
+        other = replace(other, name_allowance=problem.name_allowance, name_start=problem.name_start)
+        trades = optimise(other, free, smallest)
+        result = _result(problem, other.w0 + trades.buy - trades.sell)
+        out.append(Price(name, *(r - t for r, t in zip(result, today, strict=True))))
+    return out
+
+
+def _result(problem: Problem, weights: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[float, float, float]:
+    rows, names, risk = problem.excess(weights)
+    own = weights.sum() - problem.debt
+    return float(rows.sum() + names.sum() + risk), problem.distance(weights) ** 0.5, problem.sigma_money(weights) / own

@@ -1,0 +1,88 @@
+"""From weights to money: cents and lots, with what is left over going to cash, and nothing lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+
+import numpy as np
+import numpy.typing as npt
+
+from allocator.rebalance.instruments import Instruments
+from allocator.rebalance.solve import Trades
+from allocator.typing import FloatArray
+
+Cents = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Money:
+    """Trades in whole cents: amounts bought and sold, and what each costs. Selling 100 at a cost of 1 brings 99."""
+
+    buy: Cents
+    sell: Cents
+    buy_cost: Cents
+    sell_cost: Cents
+
+
+def to_money(trades: Trades, x: Instruments, value: FloatArray, total: float, flow: float) -> Money:
+    """Round trades to cents and lots.
+
+    Parameters
+    ----------
+    trades, x
+        Fractions of the total, and the instruments.
+    value
+        Value of each instrument today, to the cent.
+    total, flow
+        T, and the money due in (+) or out (−).
+
+    Returns
+    -------
+    Money
+        Sells + flow = buys + all costs, to the cent; buys of products are whole lots, rounded down.
+    """
+    worth = np.rint(value * 100).astype(np.int64)
+    most = np.floor(x.sellable * total * 100 + 1e-6).astype(np.int64)
+    # sells are rounded up and buys down, so that what is left over is never negative for want of a cent
+    sell = np.minimum(np.ceil(trades.sell * total * 100 - 1e-4).astype(np.int64), np.minimum(worth, most))
+    sell = np.where(trades.sell >= x.w0 - 1e-12, np.where(x.w0 > 0, worth, 0), sell)
+    buy = np.floor(trades.buy * total * 100).astype(np.int64)
+    lot = np.maximum(np.rint(x.lot * 100).astype(np.int64), 1)
+    buy -= buy % lot
+    buy[buy < np.rint(x.minimum * 100)] = 0
+    for debt, holding in x.secures:  # the lender's part of a sale, rounded in the lender's favour
+        owed = np.int64(round(x.most[debt] * total * 100))
+        part = -(-owed * sell[holding] // worth[holding])
+        buy[debt] = min(max(buy[debt], part), owed)
+    due = int(round(flow * 100))
+    sell[x.cash] = buy[x.cash] = 0
+    left = 0
+    for _ in range(len(x) + 2):
+        left = int(sell.sum() - _costs(sell, x.sell_cost).sum() + due - buy.sum() - _costs(buy, x.buy_cost).sum())
+        short = -left - int(most[x.cash])
+        if short <= 0:
+            break
+        # cents that rounding took: back from the largest buy, or else from what can still be sold
+        if (buy * x.counts).any():
+            j = int((buy * x.counts).argmax())
+            buy[j] = max(buy[j] - -(-short // lot[j]) * lot[j], 0)
+        else:
+            room = np.where(x.indivisible, 0, most - sell)
+            room[x.cash] = 0
+            j = int(room.argmax())
+            sell[j] += min(int(np.ceil(short / (1 - x.sell_cost[j]))), int(room[j]))
+    if left >= 0:
+        buy[x.cash] = left
+    else:
+        sell[x.cash] = -left
+    return Money(buy, sell, _costs(buy, x.buy_cost), _costs(sell, x.sell_cost))
+
+
+def _costs(cents: Cents, rate: FloatArray) -> Cents:
+    """Cost of each amount in cents, half a cent going to the even one."""
+    out = np.zeros(len(cents), dtype=np.int64)
+    for j in np.flatnonzero((cents > 0) & (rate > 0)):
+        exact = Decimal(int(cents[j])) * Decimal(repr(float(rate[j])))
+        out[j] = int(exact.quantize(Decimal(1), rounding=ROUND_HALF_EVEN))
+    return out

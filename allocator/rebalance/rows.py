@@ -1,0 +1,149 @@
+"""Limits as rows of the programme: one builder per kind of limit, in a registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from allocator.framework import Band, Family
+from allocator.limits import Kind, Limit, needed_months
+from allocator.rebalance.instruments import Context, Instruments
+from allocator.typing import BoolArray, FloatArray
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row ``left'w ≤ bound + excess``.
+
+    Attributes
+    ----------
+    limit
+        The limit it belongs to; None for rules of the house such as repaying what secures a sale.
+    left, bound
+        Coefficients and right side.
+    family
+        Place in the order of mending.
+    share
+        How much each instrument counts to what the limit measures; less is better for a cap, more for a floor.
+    cap
+        Whether it is a cap.
+    growth
+        What the excess grows by with each unit that costs take from the total, where no member can be sold.
+    """
+
+    limit: Limit | None
+    left: FloatArray
+    bound: float
+    family: Family
+    share: FloatArray
+    cap: bool
+    growth: float = 0.0
+
+    @property
+    def members(self) -> BoolArray:
+        """Instruments of which less is better."""
+        return np.asarray(self.cap & (self.share > 0))
+
+    def helps(self, change: FloatArray) -> FloatArray:
+        """How far a change of each weight alone moves the measure the right way."""
+        return -self.share * change if self.cap else self.share * change
+
+
+@dataclass(frozen=True)
+class Client:
+    """Facts of one client that rows need; money as fractions of the total."""
+
+    index: int
+    x: Instruments
+    band: Band
+    debt: float
+    context: Context
+
+    @property
+    def total(self) -> float:
+        """Total in money."""
+        return float(self.context.analysis.exposures.total[self.index])
+
+    def bound(self, name: str) -> float:
+        """Bound of a limit for this client; NaN where there is none."""
+        place = self.context.analysis.positions.band[self.index]
+        return next((x.bounds[place] for x in self.context.limits if x.name == name), float("nan"))
+
+
+def _share(limit: Limit, bound: float, c: Client) -> list[Row]:
+    share = c.context.shares[limit.name][c.x.mix]
+    if limit.sense == "<=":
+        return [Row(limit, share - bound * c.x.counts, 0.0, limit.family, share, True, bound)]
+    return [Row(limit, bound * c.x.counts - share, 0.0, limit.family, share, False)]
+
+
+def _leverage(limit: Limit, bound: float, c: Client) -> list[Row]:
+    """D − repaid ≤ bound · total: selling brings it down only when debt is repaid."""
+    repaid = 1 - c.x.counts
+    return [Row(limit, -bound * c.x.counts - repaid, -c.debt, limit.family, -repaid, True)]
+
+
+def _reserve(limit: Limit, bound: float, c: Client) -> list[Row]:
+    del bound  # the band has the months of those without a company; owners need more
+    a = c.context.analysis
+    if np.isnan(a.exposures.need[c.index]):
+        return []
+    months = needed_months(a.positions, a.framework)[c.index]
+    need = months * a.exposures.need[c.index] / c.total
+    saved = months * c.x.service / 12  # what is repaid costs nothing a month
+    return [Row(limit, -c.x.reserve - saved, -need, limit.family, c.x.reserve + saved, False)]
+
+
+def _issuer(limit: Limit, bound: float, c: Client) -> list[Row]:
+    """One row per issuer of several holdings; an issuer of one is what the single holding limit looks at already."""
+    codes, counts = np.unique(c.x.issuer[c.x.named & (c.x.w0 > 0)], return_counts=True)
+    several = codes[(counts > 1) | ~(bound >= c.bound("single_holding"))]
+    shares = [np.asarray(c.x.named & (c.x.issuer == code), dtype="float64") for code in several]
+    return [Row(limit, share - bound * c.x.counts, 0.0, limit.family, share, True, bound) for share in shares]
+
+
+def _elsewhere(limit: Limit, bound: float, c: Client) -> list[Row]:
+    """Single holdings and the volatility are not rows: they have constraints of their own in the programme."""
+    del limit, bound, c
+    return []
+
+
+BUILDERS: Final[Mapping[Kind, Callable[[Limit, float, Client], list[Row]]]] = {
+    "share": _share,
+    "leverage": _leverage,
+    "reserve_months": _reserve,
+    "issuer": _issuer,
+    "single_holding": _elsewhere,
+    "volatility": _elsewhere,
+}
+"""Kinds of limits, and how each becomes rows."""
+
+
+def limit_rows(c: Client) -> list[Row]:
+    """Rows of every limit that applies to a client."""
+    place = c.context.analysis.positions.band[c.index]
+    out = []
+    for limit in c.context.limits:
+        bound = limit.bounds[place]
+        if not np.isnan(bound):
+            out += BUILDERS[limit.kind](limit, bound, c)
+    return out
+
+
+def secured_rows(c: Client) -> list[Row]:
+    """Selling part of what secures a debt repays that part of the debt: repaid ≥ debt · sold / holding."""
+    out = []
+    for debt, holding in c.x.secures:
+        left = np.zeros(len(c.x))
+        left[debt], left[holding] = -1.0, -c.x.most[debt] / c.x.w0[holding]
+        out.append(Row(None, left, -float(c.x.most[debt]), "reserve", np.zeros(len(c.x)), True))
+    return out
+
+
+def satellite_row(c: Client) -> Row:
+    """Products bought above the client's grade stay within the satellite share together."""
+    above = np.asarray((c.x.risk > c.band.product_risk) & (c.x.holding < 0), dtype="float64")
+    return Row(None, above - c.band.satellite * c.x.counts, 0.0, "concentration", above, True)

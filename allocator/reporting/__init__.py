@@ -1,0 +1,1 @@
+"""Faces of a result: blocks of text and tables, shown on a terminal, and JSON. Language enters only here."""

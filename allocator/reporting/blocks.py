@@ -1,0 +1,75 @@
+"""What a report is made of, as data: lines and tables of finished text. Building and rendering are separate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Tone = Literal["", "good", "bad", "warn", "dim", "strong"]
+Kind = Literal["text", "label", "number", "picture", "sentence"]
+"""``text`` and ``sentence`` are wrapped where they must be, ``label`` and ``number`` never; a ``picture`` is only ever drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Text with a tone; whatever a client wrote stays plain text and never becomes markup."""
+
+    text: str
+    tone: Tone = ""
+
+
+Content: TypeAlias = Cell | str
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: its heading, what is in it, and whether a narrow terminal may leave it out."""
+
+    head: str
+    kind: Kind = "text"
+    spare: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table; every row has one cell per column.
+
+    Attributes
+    ----------
+    shown, more
+        Rows that are drawn on a terminal, and the line that sums up the rest (or a note); where output is piped every row
+        is printed.
+    legend
+        What the signs of a picture mean, for where pictures are drawn.
+    """
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Content, ...], ...]
+    shown: int | None = None
+    more: str = ""
+    legend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One paragraph."""
+
+    text: str
+    tone: Tone = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A title above what follows."""
+
+    text: str
+
+
+Block: TypeAlias = Table | Line | Heading
+Blocks: TypeAlias = tuple[Block, ...]
+
+
+def cell(content: Content) -> Cell:
+    """A cell, whatever way it was given."""
+    return content if isinstance(content, Cell) else Cell(content)

@@ -1,0 +1,198 @@
+"""JSON that other programs rely on: one object, schema ``allocator/1``. Built from arrays, in one pass over the book."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from allocator.analysis import Analysis
+from allocator.i18n import Words
+from allocator.plan import Plan
+from allocator.reporting.sentences import issue_message, plan_reason, trade_reason
+from allocator.typing import AnyArray, FloatArray
+
+SCHEMA: Final = "allocator/1"
+Json = dict[str, Any]
+
+
+def check_json(analysis: Analysis, words: Words, *, client: str | None = None, counts: pd.DataFrame | None = None) -> Json:
+    """Put an analysis into one object.
+
+    Parameters
+    ----------
+    analysis
+        Of a whole book.
+    words
+        Language of the sentences; numbers and codes do not depend on it.
+    client
+        Only this client, with the issues that are theirs or nobody's.
+    counts
+        What became of every row (``Book.counts``); adds ``rows``.
+
+    Returns
+    -------
+    dict
+        Money rounded to cents, shares as full floats, NaN and infinity as None: ready for `dumps`.
+
+    Raises
+    ------
+    InputError
+        No such client in the book.
+    """
+    which = _places(analysis, client)
+    return _whole(analysis, words, _clients(analysis, which, analysis.exposures.total), client, counts)
+
+
+def rebalance_json(plan: Plan, words: Words, *, client: str | None = None, counts: pd.DataFrame | None = None) -> Json:
+    """Put plans into one object: that of `check_json`, with ``plan`` in every client.
+
+    Parameters and errors are those of `check_json`.
+    """
+    which = _places(plan.before, client)
+    unit = plan.before.exposures.total
+    clients = _clients(plan.before, which, unit)
+    after = _clients(plan.after, which, unit)
+    for one, plans in zip(clients, _plans(plan, which, words), strict=True):
+        one["plan"] = plans
+    for one, then in zip(clients, after, strict=True):
+        one["plan"]["after"] = {k: then[k] for k in (
+            "total", "net_worth", "equity", "buckets", "concentration", "risk", "reserve", "limits", "holdings")}
+    return _whole(plan.before, words, clients, client, counts)
+
+
+def dumps(content: Json, *, indent: int | None = None, ascii_only: bool = False) -> str:
+    """Write the object as text; a NaN that slipped in is a bug and raises ValueError."""
+    return json.dumps(content, ensure_ascii=ascii_only, allow_nan=False, indent=indent)
+
+
+def records(frame: pd.DataFrame, money: Iterable[str] = ()) -> list[Json]:
+    """Rows as mappings of plain Python values: NaN, infinity and NaT as None, ``money`` columns rounded to cents."""
+    cents = set(money)
+    columns = [(_cents(frame[c]) if c in cents else _plain(frame[c].to_numpy())) for c in frame.columns]
+    return [dict(zip(frame.columns, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _whole(analysis: Analysis, words: Words, clients: list[Json], client: str | None, counts: pd.DataFrame | None) -> Json:
+    from allocator import __version__
+
+    out: Json = {
+        "schema": SCHEMA, "version": __version__, "framework": analysis.framework.name, "assumptions": analysis.assumptions.name,
+        "date": analysis.on.isoformat(), "language": words.lang, "clients": clients, "issues": _issues(analysis, words, client)}
+    return out if counts is None else out | {"rows": records(counts)}
+
+
+def _issues(analysis: Analysis, words: Words, client: str | None) -> list[Json]:
+    issues = analysis.issues
+    if client is not None:
+        issues = issues[issues["client_id"].isin([client, ""])]
+    table = analysis.positions.clients
+    currency = dict(zip(table["client_id"], table["currency"], strict=True))
+    rows = records(issues)
+    for row in rows:
+        row["message"] = issue_message(row, analysis.framework, words, currency.get(row["client_id"], ""))
+    return rows
+
+
+def _places(analysis: Analysis, client: str | None) -> list[int]:
+    return list(range(len(analysis))) if client is None else [analysis.index(client)]
+
+
+def _clients(a: Analysis, which: Sequence[int], unit: FloatArray) -> list[Json]:
+    """One object per client; ``unit`` is what excesses are fractions of (the total before any plan)."""
+    summary = records(a.summary, ("total", "net_worth", "equity"))
+    unclassified = _cents(a.exposures.unclassified)
+    volatility_limit = _plain(np.append([b.volatility for b in a.framework.bands.values()], np.nan)[a.positions.band])
+    buckets, rules, limits = _buckets(a), _rules(a), _limits(a, unit)
+    holdings, start = _holdings(a), a.positions.start.tolist()
+    out = []
+    for i in which:
+        s = summary[i]
+        out.append({
+            "client_id": s["client_id"], "band": s["band"] or None, "currency": s["currency"], "status": s["status"],
+            "total": s["total"], "net_worth": s["net_worth"], "equity": s["equity"], "unclassified": unclassified[i],
+            "buckets": buckets[i],
+            "concentration": {"score": s["score"], "grade": s["grade"], "rules": rules[i]},
+            "risk": {"volatility": s["volatility"], "limit": volatility_limit[i], "expected_return": s["expected_return"],
+                     "leverage": s["leverage"]},
+            "reserve": {"months": s["reserve_months"], "needed": s["reserve_needed"]},
+            "limits": limits[i], "holdings": holdings[start[i] : start[i + 1]],
+        })
+    return out
+
+
+def _buckets(a: Analysis) -> list[dict[str, Json]]:
+    codes = a.framework.bucket_codes
+    frame = a.buckets
+    rows = records(frame[["value", "share", "target", "low", "high", "drift"]], ("value",))
+    k = len(codes)
+    return [dict(zip(codes, rows[i * k : (i + 1) * k], strict=True)) for i in range(len(a))]
+
+
+def _rules(a: Analysis) -> list[list[Json]]:
+    k = len(a.framework.rules)
+    rows = records(a.rules[["rule", "exposure", "lo", "hi", "severity", "weight"]])
+    return [rows[i * k : (i + 1) * k] for i in range(len(a))]
+
+
+def _limits(a: Analysis, unit: FloatArray) -> list[list[Json]]:
+    t = a.limit_table
+    names = [(limit.name, limit.sense) for limit in t.limits]
+    value, bound, excess = (_plain(x) for x in (t.value, t.bound, t.excess))
+    money, exceeded = _cents(t.excess * unit[:, None]), t.exceeded.tolist()
+    return [[{"limit": name, "value": value[i][j], "bound": bound[i][j], "sense": sense, "excess": excess[i][j],
+              "excess_amount": money[i][j], "exceeded": exceeded[i][j]}
+             for j, (name, sense) in enumerate(names) if bound[i][j] is not None] for i in range(len(a))]
+
+
+def _holdings(a: Analysis) -> list[Json]:
+    frame = a.holdings[["asset_id", "name", "asset_class", "bucket", "value", "weight", "rule"]]
+    return records(frame.assign(rule=frame["rule"].astype("object").where(frame["rule"] != "", None)), ("value",))
+
+
+def _plans(plan: Plan, which: Sequence[int], words: Words) -> list[Json]:
+    ids = plan.before.client_ids
+    trades = _grouped(plan.trades, ids, ("amount", "cost"))
+    checks, obstacles = _grouped(plan.checks, ids), _grouped(plan.obstacles, ids)
+    summary = records(plan.summary, ("cost", "buys", "sells", "missing"))
+    framework = plan.before.framework
+    errors = plan.before.set_aside
+    faults = _grouped(errors[errors["client_id"].isin(ids)], ids)
+    out = []
+    for i in which:
+        s, me = summary[i], ids[i]
+        lines = trades.get(me, [])
+        for line in lines:
+            line["reason"] = trade_reason(line, framework, words)
+        reason = plan_reason(s, faults.get(me, []), framework, words) if s["reason"] else None
+        certified = checks.get(me, [])
+        out.append({
+            "status": s["status"], "reason": reason, "reason_code": s["reason"] or None, "reason_row": s["reason_row"] or None,
+            "objective": s["objective"], "gap": s["gap"], "cost": s["cost"], "turnover": s["turnover"], "buys": s["buys"],
+            "sells": s["sells"], "missing": s["missing"], "trades": lines, "obstacles": obstacles.get(me, []),
+            "certificate": {"holds": bool(s["certificate"]), "checks": certified},
+        })
+    return out
+
+
+def _grouped(frame: pd.DataFrame, ids: Sequence[str], money: Iterable[str] = ()) -> dict[str, list[Json]]:
+    """Rows by client, without the client column."""
+    out: dict[str, list[Json]] = {i: [] for i in ids}
+    for who, row in zip(frame["client_id"].tolist(), records(frame.drop(columns="client_id"), money), strict=True):
+        out[who].append(row)
+    return out
+
+
+def _cents(values: Any) -> list[Any]:
+    return _plain(np.round(np.asarray(values, dtype="float64"), 2) + 0.0)
+
+
+def _plain(values: AnyArray) -> list[Any]:
+    """Nested lists of Python values with None for what is no number."""
+    array = np.asarray(values)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        array = np.where(np.isfinite(array), array.astype("object"), None)
+    return list(array.tolist())

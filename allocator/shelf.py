@@ -1,0 +1,45 @@
+"""What can be bought: the products table, or the framework's default shelf."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from allocator.book import Book
+from allocator.classify import match_words
+from allocator.framework import Framework
+
+
+def build_shelf(book: Book, framework: Framework, rates: dict[str, float]) -> pd.DataFrame:
+    """Build the shelf: the products table, or the framework's one generic product per class.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``product_id, name, klass, risk, buy_cost, sell_cost, minimum, lot, available``; what a product leaves open is its
+        class's; minimum and lot in the base currency; available: open and sold by the house.
+    """
+    classes = list(framework.classes.values())
+    if len(book.products):
+        t = book.products
+        klass = match_words(t["asset_class"], framework)
+        t, klass = t[klass >= 0], klass[klass >= 0]
+        rate = t["currency"].map(rates).fillna(1.0).to_numpy("float64")
+        columns = {c: t[c].to_numpy() for c in ("product_id", "name", "risk", "buy_cost", "sell_cost")}
+        columns |= {c: t[c].to_numpy("float64") * rate for c in ("minimum", "lot")}
+        available = ((t["status"].str.casefold() == "open") & t["on_house_shelf"]).to_numpy(bool)
+    else:
+        items = framework.products
+        klass = np.array([framework.class_codes.index(x.asset_class) for x in items.values()], dtype="intp")
+        columns = {"product_id": np.array(list(items)), "name": np.array([f"{x.zh} {x.en}" for x in items.values()])}
+        columns |= {
+            c: np.array([getattr(x, c) for x in items.values()], dtype="float64")
+            for c in ("risk", "buy_cost", "sell_cost")
+        }
+        columns |= {c: np.zeros(len(items)) for c in ("minimum", "lot")}
+        available = np.ones(len(items), dtype=bool)
+    out = pd.DataFrame({**columns, "klass": klass, "available": available})
+    for c in ("risk", "buy_cost", "sell_cost"):
+        usual = np.array([getattr(classes[k], c) for k in klass], dtype="float64")
+        out[c] = np.where(out[c].isna(), usual, out[c]).astype("float64")
+    return out

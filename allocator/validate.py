@@ -1,0 +1,287 @@
+"""One table as found → typed rows, issues and counts; every row ends up used, set aside or ignored."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from allocator.cells import Cells, Positions, as_text, blank, read_cells, repeated
+from allocator.errors import InputError
+from allocator.issues import COLUMNS, ERROR, INFO, WARNING, concat, issue_table
+from allocator.notation import SIGNS
+from allocator.rules import RULES, Mask, Note
+from allocator.schema import TABLES, Column
+
+ONE_OF: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
+    "holdings": (("name", "asset_id"), ("asset_class", "cfi", "product_id")),
+}
+"""Groups of columns of which a file must have at least one."""
+SHOWN: Final = 100
+"""Longest text kept of a cell in an issue."""
+
+
+@dataclass(frozen=True, eq=False)
+class RawTable:
+    """A table as it was found, before anything is known of its cells.
+
+    Attributes
+    ----------
+    frame
+        One row per record, columns named by the header as found; text, or already typed.
+    file
+        Base name of the file, for people.
+    first_row
+        Number of the first record as a spreadsheet counts (the header is row 1).
+    rows
+        Row number of every record where they do not simply run on from ``first_row``.
+    epoch
+        Day 0 of date serials (workbooks only).
+    faults
+        Cells that the reader found broken and left empty: columns ``at`` (position), ``column`` (header), ``code``,
+        ``value``, ``mend``.
+    issues
+        What the reader already found.
+    lost
+        Records that the reader had to set aside; each has an error in ``issues``.
+    ignored
+        Records that the reader left out because there was nothing in them.
+    """
+
+    frame: pd.DataFrame
+    file: str = ""
+    first_row: int = 2
+    rows: Positions | None = None
+    epoch: date | None = None
+    faults: pd.DataFrame | None = None
+    issues: pd.DataFrame = field(default_factory=issue_table)
+    lost: int = 0
+    ignored: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Typed:
+    """A table after validation: the rows that are used, what was found, and where every row went."""
+
+    frame: pd.DataFrame
+    issues: pd.DataFrame
+    counts: Mapping[str, Any]
+    given: frozenset[str]
+
+
+def header_key(header: object) -> str:
+    """Fold a header for comparison: width, capitals, blanks, hyphens and invisible characters do not count."""
+    text = unicodedata.normalize("NFKC", str(header))
+    text = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Cc") or c.isspace())
+    return re.sub(r"[\s_\-]+", "_", text.strip()).strip("_").casefold()
+
+
+def known_headers(table: str) -> dict[str, str]:
+    """Map every folded header that is taken for a column of ``table`` to the column's name."""
+    return {header_key(h): c.name for c in TABLES[table] for h in (*c.headers, c.name)}
+
+
+def empty_table(table: str) -> pd.DataFrame:
+    """Give the typed table without rows."""
+    return _assembled(table, {}, 0).assign(row=np.empty(0, dtype=np.int64), file=repeated("", 0))
+
+
+def type_table(table: str, raw: RawTable) -> Typed:
+    """Validate and type one table.
+
+    Parameters
+    ----------
+    table
+        Key of `schema.TABLES`.
+    raw
+        What was read; never changed.
+
+    Returns
+    -------
+    Typed
+        Used rows with every schema column, ``row`` and ``file``. A bad or empty required cell sets its row aside; any
+        other bad cell becomes unknown, its row is used, and the issue has severity error all the same.
+
+    Raises
+    ------
+    InputError
+        A required column is absent, two columns have one header or mean the same.
+    """
+    where, unknown = _match(table, raw)
+    count = len(raw.frame)
+    rows = np.arange(count) + raw.first_row if raw.rows is None else np.asarray(raw.rows, dtype=np.int64)
+    present = [c for c in TABLES[table] if c.name in where]
+    cells = {c.name: read_cells(c, raw.frame.iloc[:, where[c.name]], raw.epoch) for c in present}
+    void = _void(raw.frame, cells, set(where.values()))
+    typed = _assembled(table, {name: c.values for name, c in cells.items()}, count).assign(
+        row=rows, file=repeated(raw.file, count))
+    notes = _cell_notes(table, raw, where, cells, void)
+    typed, more = _check_signs(table, typed, cells)
+    notes += more
+    alive = ~void
+    for note in notes:
+        alive[note.at] &= not note.drops
+    for rule in RULES[table]:
+        typed, more = rule(typed, alive)
+        notes += more
+        for note in more:
+            alive[note.at] &= not note.drops
+    used = int(alive.sum())
+    nothing = int(void.sum())
+    counts = {"table": table, "file": raw.file, "read": count + raw.lost + raw.ignored, "used": used,
+              "set_aside": count - used - nothing + raw.lost, "ignored": nothing + raw.ignored}
+    issues = concat([raw.issues, _unknown_columns(table, raw, unknown), *_issues(table, raw, where, typed, notes)])
+    return Typed(typed[alive].reset_index(drop=True), issues, counts, frozenset(f"{table}.{name}" for name in where))
+
+
+def _match(table: str, raw: RawTable) -> tuple[dict[str, int], list[int]]:
+    headers = [str(h) for h in raw.frame.columns]
+    named = [h.strip() for h in headers if h.strip()]
+    twice = sorted({h for h in named if named.count(h) > 1})
+    if twice:
+        raise InputError(f"{raw.file}: the header has two columns named {_list(twice)}; rename or remove one")
+    known = known_headers(table)
+    where: dict[str, int] = {}
+    unknown: list[int] = []
+    for i, header in enumerate(headers):
+        name = known.get(header_key(header))
+        if name is None:
+            unknown.append(i)
+        elif name in where:
+            raise InputError(f"{raw.file}: the columns {_list([headers[where[name]], header])} both mean '{name}' "
+                             f"in {table}; remove or rename one")
+        else:
+            where[name] = i
+    needed = [(c.name,) for c in TABLES[table] if c.required] + list(ONE_OF.get(table, ()))
+    for group in needed:
+        if not any(name in where for name in group):
+            raise InputError(_absent(table, raw.file, group, headers if where else None))
+    return where, unknown
+
+
+def _absent(table: str, file: str, group: tuple[str, ...], found: list[str] | None) -> str:
+    columns = [c for c in TABLES[table] if c.name in group]
+    accepted = "; ".join(f"{c.name} ({', '.join(c.headers)})" if c.headers else c.name for c in columns)
+    if found is None:
+        # Without a single known header line 1 may well be data, which must not end up in a message.
+        return f"{file}: no header row for {table}; the first row must hold column names, among them {accepted}"
+    return (f"{file}: no column '{' or '.join(group)}' in {table}; accepted headers: {accepted}; "
+            f"headers found: {_list(found)}")
+
+
+def _void(frame: pd.DataFrame, cells: Mapping[str, Cells], known: set[int]) -> Mask:
+    """Rows in which every cell is empty, those of unknown columns included."""
+    void = np.ones(len(frame), dtype=bool)
+    for column in cells.values():
+        void &= column.empty
+    for i in range(frame.shape[1]):
+        if i not in known and void.any():
+            at = np.flatnonzero(void)
+            void[at] = (as_text(frame.iloc[at, i])[0].str.strip() == "").to_numpy(dtype=bool)
+    return void
+
+
+def _cell_notes(
+    table: str, raw: RawTable, where: Mapping[str, int], cells: Mapping[str, Cells], void: Mask
+) -> list[Note]:
+    notes = []
+    for column in TABLES[table]:
+        if column.name not in cells:
+            continue
+        found = cells[column.name]
+        broken = _faults(raw, where[column.name])
+        void[broken["at"].to_numpy(dtype=np.int64)] = False
+        for code, part in broken.groupby("code", sort=True):
+            at = part["at"].to_numpy(dtype=np.int64)
+            notes.append(Note(at, column.name, str(code), mend=list(part["mend"]), value=list(part["value"]),
+                              drops=column.required))
+        notes += [Note(f.at, column.name, f.code, f.severity, f.mend, drops=f.severity == ERROR and column.required,
+                       whole=f.whole) for f in found.findings]
+        if column.required:
+            gone = found.empty & ~void
+            gone[broken["at"].to_numpy(dtype=np.int64)] = False
+            if gone.any():
+                notes.append(Note(np.flatnonzero(gone), column.name, "missing_value", mend=column.name, drops=True))
+    return notes
+
+
+def _faults(raw: RawTable, position: int) -> pd.DataFrame:
+    faults = raw.faults
+    if faults is None:
+        return pd.DataFrame({"at": [], "code": [], "value": [], "mend": []})
+    return faults[faults["column"] == raw.frame.columns[position]]
+
+
+def _check_signs(table: str, typed: pd.DataFrame, cells: Mapping[str, Cells]) -> tuple[pd.DataFrame, list[Note]]:
+    """Hold currency signs beside amounts against the row's currency: another one is an error, none a warning."""
+    notes: list[Note] = []
+    if table == "fx" or "currency" not in typed:
+        return typed, notes
+    for column in TABLES[table]:
+        for sign, at in cells[column.name].signs if column.name in cells else ():
+            currency = typed["currency"].iloc[at]
+            unknown = (currency == "").to_numpy(dtype=bool)
+            other = ~unknown & ~currency.isin(SIGNS[sign]).to_numpy(dtype=bool)
+            if unknown.any():
+                notes.append(Note(at[unknown], column.name, "currency_sign", WARNING))
+            if other.any():
+                notes.append(Note(at[other], column.name, "currency_sign", mend=list(currency[other]),
+                                  drops=column.required))
+                values = typed[column.name].to_numpy(copy=True)
+                values[at[other]] = np.nan if column.default is None else column.default
+                typed = typed.assign(**{column.name: values})
+    return typed, notes
+
+
+def _assembled(table: str, values: Mapping[str, pd.Series[Any]], count: int) -> pd.DataFrame:
+    columns: dict[str, pd.Series[Any]] = {c.name: values.get(c.name, blank(c, count)) for c in TABLES[table]}
+    return pd.DataFrame(columns)
+
+
+def _unknown_columns(table: str, raw: RawTable, unknown: list[int]) -> pd.DataFrame:
+    known = known_headers(table)
+    rows = []
+    for i in unknown:
+        header = str(raw.frame.columns[i]).strip()
+        if not header and (as_text(raw.frame.iloc[:, i])[0] == "").all():
+            continue  # a trailing delimiter, not a column
+        near = difflib.get_close_matches(header_key(header), list(known), n=1)
+        rows.append({"file": raw.file, "table": table, "column": header, "code": "unknown_column", "severity": INFO,
+                     "mend": known[near[0]] if near else ""})
+    return issue_table(rows)
+
+
+def _issues(
+    table: str, raw: RawTable, where: Mapping[str, int], typed: pd.DataFrame, notes: list[Note]
+) -> list[pd.DataFrame]:
+    has_client = "client_id" in typed
+    out = []
+    for note in notes:
+        if note.value is not None:
+            value = pd.Series(note.value, dtype="str")
+        elif note.column in where:
+            value = as_text(raw.frame.iloc[note.at, where[note.column]])[0]
+        else:
+            value = repeated("", len(note.at))
+        part = pd.DataFrame({
+            "client_id": typed["client_id"].to_numpy()[note.at] if has_client and not note.whole else "",
+            "row": 0 if note.whole else typed["row"].to_numpy()[note.at], "value": value.str.slice(0, SHOWN),
+            "mend": note.mend,
+        })
+        out.append(part.assign(file=raw.file, table=table, column=note.column, code=note.code,
+                               severity=note.severity)[list(COLUMNS)])
+    return out
+
+
+def _list(words: list[str]) -> str:
+    return ", ".join(f"'{w}'" for w in words)
+
+
+__all__ = ["Column", "RawTable", "Typed", "empty_table", "header_key", "known_headers", "type_table"]
