@@ -105,10 +105,9 @@ class Analysis:
         money = self.exposures.classes @ f.in_bucket
         share = self.exposures.of_total(money.T).T
         spans = [[b.buckets[code] for code in f.bucket_codes] for b in f.bands.values()]
-        target, low, high = (
-            _by_band([[pick(s) for s in row] for row in spans], p.band)
-            for pick in (lambda s: s.target, lambda s: s.low or 0.0, lambda s: 1.0 if s.high is None else s.high)
-        )
+        target = _by_band([[s.target for s in row] for row in spans], p.band)
+        low = _by_band([[s.low or 0.0 for s in row] for row in spans], p.band)
+        high = _by_band([[1.0 if s.high is None else s.high for s in row] for row in spans], p.band)
         return self._long(
             "bucket", f.bucket_codes, value=money, share=share, target=target, low=low, high=high, drift=share - target
         )
@@ -143,7 +142,7 @@ class Analysis:
             excess=t.excess,
             exceeded=t.exceeded,
         )
-        long.insert(4, "sense", sense)
+        long = long.assign(sense=sense)[["client_id", "limit", "value", "bound", "sense", "excess", "exceeded"]]
         return long[long["bound"].notna()].reset_index(drop=True)
 
     @cached_property

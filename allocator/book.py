@@ -114,7 +114,7 @@ def build_book(tables: Mapping[str, RawTable]) -> Book:
     Raises
     ------
     InputError
-        A table is unknown, lacks a required column, or holdings are absent or without a row.
+        A table is unknown, lacks a required column, holdings are absent, or nobody has a row.
     """
     strange = sorted(set(tables) - set(TABLES))
     if strange:
@@ -122,10 +122,10 @@ def build_book(tables: Mapping[str, RawTable]) -> Book:
     if "holdings" not in tables:
         raise InputError("no holdings: give a table or file of that name")
     typed = {name: type_table(name, tables[name]) for name in TABLES if name in tables}
-    if typed["holdings"].counts["read"] == typed["holdings"].counts["ignored"]:
-        raise InputError(f"{tables['holdings'].file}: a header but no rows; give at least one holding")
     frames = {name: typed[name].frame if name in typed else empty_table(name) for name in TABLES}
     frames["clients"] = _all_clients(frames, typed)
+    if frames["clients"].empty and typed["holdings"].counts["read"] == typed["holdings"].counts["ignored"]:
+        raise InputError(f"{tables['holdings'].file}: a header but no rows; give at least one holding")
     frames["debts"], unsecured = _secured(frames["debts"], frames["holdings"])
     issues = concat([*(t.issues for t in typed.values()), unsecured, _similar_clients(frames["clients"])])
     counts = pd.DataFrame([dict(t.counts) for t in typed.values()])

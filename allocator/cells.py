@@ -143,7 +143,7 @@ def as_text(cells: pd.Series[Any]) -> tuple[pd.Series[Any], Positions]:
         digits of an identifier are lost.
     """
     none = np.empty(0, dtype=np.int64)
-    if isinstance(cells.dtype, pd.StringDtype):
+    if isinstance(cells.dtype, pd.StringDtype) and cells.dtype.storage == "pyarrow":
         return cells.fillna("").astype("str").reset_index(drop=True), none
     if pd.api.types.is_bool_dtype(cells.dtype) and not cells.hasnans:
         return pd.Series(np.where(cells.to_numpy(dtype=bool), "true", "false"), dtype="str"), none
@@ -335,7 +335,7 @@ def _by_word(
 
 
 def _written(thing: object) -> str:
-    if thing is None or thing is pd.NA or thing is pd.NaT or (isinstance(thing, float | Decimal) and thing != thing):
+    if thing is None or thing is pd.NA or thing is pd.NaT or (isinstance(thing, float) and thing != thing):
         return ""
     if isinstance(thing, str):
         return thing.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate is not text
@@ -345,7 +345,7 @@ def _written(thing: object) -> str:
         number = float(thing)
         return str(int(number)) if number.is_integer() and abs(number) < EXACT_FLOAT else repr(number)
     if isinstance(thing, Decimal):
-        return format(thing, "f")
+        return "" if thing.is_nan() else format(thing, "f")
     if isinstance(thing, datetime):
         return thing.date().isoformat() if thing.time() == datetime.min.time() else thing.isoformat(" ")
     return thing.isoformat() if isinstance(thing, date) else str(thing)

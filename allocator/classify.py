@@ -22,7 +22,7 @@ SOURCES: Final = ("override", "asset_class", "cfi", "product", "")
 def class_words(framework: Framework) -> dict[str, int]:
     """Every word that names a class (code, labels, aliases; folded), with its index."""
     words: dict[str, int] = {}
-    for i, (code, c) in enumerate(framework.classes.items()):
+    for i, c in enumerate(framework.classes.values()):
         for word in (*c.aliases, c.en, c.zh):
             words.setdefault(_fold(word), i)
     return words | {_fold(code): i for i, code in enumerate(framework.classes)}
@@ -50,7 +50,7 @@ def match_cfi(codes: pd.Series, framework: Framework) -> IntArray:
 
 
 def classify(book: Book, framework: Framework) -> tuple[IntArray, pd.Series, pd.DataFrame]:
-    """Classify every holding: the client's override, its own class, its CFI code, the product catalogue; first hit wins.
+    """Classify every holding, first hit wins: override, its own class, its CFI code, the product catalogue.
 
     Returns
     -------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,7 +89,7 @@ def concentrate(p: Positions, e: Exposures, framework: Framework) -> Concentrati
 
 def rule_exposure(name: str, p: Positions, e: Exposures, framework: Framework) -> FloatArray:
     """Exposure that a rule looks at, one per client: a share of T, or months."""
-    special = {
+    special: dict[str, Callable[[], FloatArray]] = {
         "single_holding": lambda: e.of_total(largest(p, e.named)),
         "issuer": lambda: e.of_total(largest(p, e.by_issuer)),
         "leverage": lambda: e.of_total(e.debt),

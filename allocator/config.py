@@ -65,7 +65,8 @@ def _load(source: str, kind: str, seen: tuple[str, ...]) -> tuple[Tree, str]:
         origin = str(path)
         if not path.is_file():
             raise ConfigError(
-                f"{source!r} is neither a preset nor a file; presets: {', '.join(known)}; or give the path of a TOML file"
+                f"{source!r} is neither a preset nor a file; presets: {', '.join(known)}; "
+                "or give the path of a TOML file"
             )
         try:
             text = path.read_text("utf-8-sig")

@@ -30,7 +30,8 @@ class Exposures:
     weight
         m: each holding as a fraction of T; 0 for what is outside the buckets, NaN where T is 0.
     named, by_issuer
-        m: money that counts as a single name (funds, deposits and government debt do not); the same summed over the issuer.
+        m: money that counts as a single name (funds, deposits and government debt do not); the same summed over
+        the issuer.
     liquid
         Defensive assets that can be spent within days, neither pledged nor locked.
     need

@@ -12,9 +12,9 @@ from allocator.analysis import Analysis
 STATUSES: Final = ("no_trade", "in_band", "improved", "stuck", "unfunded", "insolvent", "invalid")
 """Statuses of a plan.
 
-``no_trade`` everything holds and nothing drifted · ``in_band`` every limit holds after the plan · ``improved`` some limit is
-still exceeded, none is worse · ``stuck`` nothing can improve · ``unfunded`` a withdrawal that nothing sellable can pay ·
-``insolvent`` no money of one's own in the buckets · ``invalid`` bad data, the reason says which.
+``no_trade`` everything holds and nothing drifted · ``in_band`` every limit holds after the plan · ``improved`` some
+limit is still exceeded, none is worse · ``stuck`` nothing can improve · ``unfunded`` a withdrawal that nothing sellable
+can pay · ``insolvent`` no money of one's own in the buckets · ``invalid`` bad data, the reason says which.
 """
 
 SUMMARY: Final = (
@@ -67,11 +67,13 @@ class Plan:
         Analyses of today's book and of the book after the plans; a client without a plan is the same in both.
     summary
         One row per client. ``status`` (see `STATUSES`), ``reason`` and ``reason_row`` (issue code and row of an invalid
-        client), ``objective`` and its optimality ``gap``, ``cost`` in money, ``turnover`` = (buys + sells) / 2 as a fraction of
-        the total, ``buys``, ``sells`` and debt ``repaid`` in money, number of ``trades``, scores and limits exceeded before and after,
+        client), ``objective`` and its optimality ``gap``, ``cost`` in money, ``turnover`` = (buys + sells) / 2 as a
+        fraction of the total, ``buys``, ``sells`` and debt ``repaid`` in money, number of ``trades``, scores and limits
+        exceeded before and after,
         ``missing`` money of an unfunded withdrawal, and whether the ``certificate`` holds.
     trades
-        One row per trade; ``side`` is ``buy``, ``sell`` or ``repay`` (then ``asset_id`` names the debt). ``because`` is the limit that the trade mends (or ``target:BUCKET``, ``cash_flow``, ``cash``), with that
+        One row per trade; ``side`` is ``buy``, ``sell`` or ``repay`` (then ``asset_id`` names the debt). ``because`` is
+        the limit that the trade mends (or ``target:BUCKET``, ``cash_flow``, ``cash``, ``secured``, ``repay``), with that
         limit's ``sense`` and ``bound`` and the share before and after.
     checks
         The certificate: one row per thing that the verifier recomputed.

@@ -54,7 +54,8 @@ class Positions:
     own, tradable, sellable, indivisible
         Own company; not locked or pledged; fraction that can be sold in this plan; sold whole or not at all.
     shelf
-        What can be bought: ``product_id, name, klass, risk, buy_cost, sell_cost, minimum, lot, available``; minimum and lot in the
+        What can be bought: ``product_id, name, klass, risk, buy_cost, sell_cost, minimum, lot, available``; minimum and
+        lot in the
         base currency.
     rates
         Base currency per unit of each currency.

@@ -249,7 +249,7 @@ def _unknown_columns(table: str, raw: RawTable, unknown: list[int]) -> pd.DataFr
     known = known_headers(table)
     rows = []
     for i in unknown:
-        header = str(raw.frame.columns[i]).strip()
+        header = as_text(pd.Series([raw.frame.columns[i]], dtype=object))[0].item().strip()
         if not header and (as_text(raw.frame.iloc[:, i])[0] == "").all():
             continue  # a trailing delimiter, not a column
         near = difflib.get_close_matches(header_key(header), list(known), n=1)

@@ -1,7 +1,7 @@
 """The independent verifier of plans: money to the cent, permissions, limits and do no harm, from the trade list alone.
 
-It shares no code with the optimiser and trusts none of its numbers; arithmetic is decimal, measures are those of
-`verify_measures`.
+It shares no code with the optimiser and trusts none of its numbers; arithmetic is decimal, what it is given is in
+`verify_sheet`, its measures are in `verify_measures`.
 """
 
 from __future__ import annotations
@@ -10,28 +10,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, Inexact, localcontext
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final
 
 from allocator.assumptions import Assumptions
-from allocator.framework import OWN_USE, Framework
+from allocator.framework import Framework
 from allocator.limits import TOLERANCE, Limit
-from allocator.verify_measures import CONTEXT, ZERO, Item, Reading, Sheet, Yardstick, check_sheet, exact, is_number
+from allocator.verify_measures import Reading, State, Yardstick, check_sheet
+from allocator.verify_sheet import (
+    CONTEXT,
+    ZERO,
+    Item,
+    Ledger,
+    Loan,
+    Move,
+    Sheet,
+    after,
+    exact,
+    no_flows,
+    read_moves,
+    start_flows,
+    starting_point,
+)
 
-__all__ = ["Certificate", "Check", "Item", "Move", "Sheet", "Verifier", "after", "starting_point", "verify"]
+__all__ = ["Certificate", "Check", "Item", "Loan", "Move", "Sheet", "Verifier", "after", "starting_point", "verify"]
 
 CENT: Final = Decimal("0.01")
 BAD: Final = frozenset({"worse", "broken"})
 """Verdicts with which no certificate holds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """One trade: selling ``amount`` at ``cost`` brings amount − cost, buying it takes amount + cost."""
-
-    asset_id: str
-    side: Literal["buy", "sell"]
-    amount: Decimal
-    cost: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +77,6 @@ class Certificate:
     checks: tuple[Check, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Ledger:
-    """Moves that can be read, each with the item it means (None: no item, or more than one)."""
-
-    entries: tuple[tuple[Move, int | None], ...]
-    unreadable: int
-
-    def values(self, sheet: Sheet) -> list[Decimal]:
-        """Values of the items after the moves."""
-        out = [item.value for item in sheet.items]
-        for move, k in self.entries:
-            if k is not None:
-                out[k] += move.amount if move.side == "buy" else -move.amount
-        return out
-
-
 class Verifier:
     """Verifies plans under one framework and one table of assumptions; makes their decimals once.
 
@@ -107,26 +96,28 @@ class Verifier:
         """Verify a plan; see `verify`."""
         with localcontext(CONTEXT):
             check_sheet(sheet, self._yardstick)
-            total = self._yardstick.measure(sheet, [item.value for item in sheet.items]).total
-            if total - sheet.debt <= 0:
+            today = self._yardstick.measure(sheet, [item.value for item in sheet.items])
+            if today.equity <= 0:
                 raise ValueError("an insolvent client (debts not below the total) is reported, never planned")
-            ledger = _read(sheet, moves)
+            ledger = read_moves(sheet, moves)
             grade = None if portfolio_mode else self._framework.bands[sheet.band].product_risk
             checks = (
                 _money(sheet, ledger),
                 _costs(sheet, ledger),
                 _amounts(sheet, ledger),
                 _suitability(sheet, ledger, grade),
-                *self._limits(sheet, ledger, total),
+                *self._limits(sheet, ledger, today),
             )
             return Certificate(all(c.verdict not in BAD for c in checks), checks)
 
-    def _limits(self, sheet: Sheet, ledger: _Ledger, total: Decimal) -> list[Check]:
-        y = self._yardstick
-        bought, sold = _start(sheet, [y.inside(item) > 0 for item in sheet.items]) or _nothing(sheet)
+    def _limits(self, sheet: Sheet, ledger: Ledger, today: State) -> list[Check]:
+        y, total = self._yardstick, today.total
+        bought, sold = start_flows(sheet, [y.inside(item) > 0 for item in sheet.items]) or no_flows(sheet)
         left = [max(item.available - s, ZERO) for item, s in zip(sheet.items, sold, strict=True)]
-        start = y.measure(sheet, [i.value + b - s for i, b, s in zip(sheet.items, bought, sold, strict=True)])
-        end = y.measure(sheet, ledger.values(sheet))
+        flows = any(bought) or any(sold)
+        values = [i.value + b - s for i, b, s in zip(sheet.items, bought, sold, strict=True)]
+        start = y.measure(sheet, values) if flows else today
+        end = y.measure(sheet, ledger.values(sheet), ledger.repaid(sheet))
         out = []
         for limit, bound in y.bounds(sheet):
             x, z = y.read(limit, bound, start), y.read(limit, bound, end)
@@ -198,43 +189,6 @@ def verify(
     return _verifier(_Pair(framework, assumptions)).verify(sheet, moves, portfolio_mode=portfolio_mode)
 
 
-def starting_point(sheet: Sheet, framework: Framework) -> tuple[Move, ...] | None:
-    """Moves that bring money due into the cash item, or raise a withdrawal.
-
-    A withdrawal takes the cash item first, then deposits (the larger first), then other items inside the buckets by
-    rising cost of selling. What is indivisible is taken whole; what it brings too much goes to the cash item.
-
-    Returns
-    -------
-    tuple of Move, or None
-        Exact amounts, not rounded to cents. None: everything that may be sold does not pay the withdrawal.
-
-    Raises
-    ------
-    ValueError
-        ``cash_id`` names no item, or an item names a class that the framework does not have.
-    """
-    if any(code not in framework.classes for item in sheet.items for code, _ in item.mix):
-        raise ValueError("an item names a class that the framework does not have")
-    outside = {code for code, c in framework.classes.items() if c.bucket == OWN_USE}
-    with localcontext(CONTEXT):
-        flows = _start(sheet, [any(w > 0 and c not in outside for c, w in item.mix) for item in sheet.items])
-        if flows is None:
-            return None
-        buys = [Move(i.asset_id, "buy", b, ZERO) for i, b in zip(sheet.items, flows[0], strict=True) if b]
-        sells = [Move(i.asset_id, "sell", s, s * i.sell_cost) for i, s in zip(sheet.items, flows[1], strict=True) if s]
-        return (*sells, *buys)
-
-
-def after(sheet: Sheet, moves: Sequence[Move]) -> dict[str, Decimal]:
-    """Value of each asset after the moves; moves that cannot be read or name no single item change nothing."""
-    with localcontext(CONTEXT):
-        out: dict[str, Decimal] = {}
-        for item, value in zip(sheet.items, _read(sheet, moves).values(sheet), strict=True):
-            out[item.asset_id] = out.get(item.asset_id, ZERO) + value
-        return out
-
-
 class _Pair:
     """Framework and assumptions as a key: frozen models of dicts have no hash, so the objects themselves count."""
 
@@ -253,60 +207,11 @@ def _verifier(pair: _Pair) -> Verifier:
     return Verifier(pair.framework, pair.assumptions)
 
 
-def _nothing(sheet: Sheet) -> tuple[list[Decimal], list[Decimal]]:
-    return [ZERO] * len(sheet.items), [ZERO] * len(sheet.items)
-
-
-def _start(sheet: Sheet, inside: Sequence[bool]) -> tuple[list[Decimal], list[Decimal]] | None:
-    """Bought and sold per item at the starting point; None: unfunded."""
-    bought, sold = _nothing(sheet)
-    items = sheet.items
-    cash = next((k for k, item in enumerate(items) if item.asset_id == sheet.cash_id), -1)
-    if cash < 0:
-        raise ValueError("cash_id names no item; add the cash account, with value 0 where there is none yet")
-    if sheet.cash_flow >= 0:
-        bought[cash] = sheet.cash_flow
-        return bought, sold
-    due = -sheet.cash_flow
-
-    def order(k: int) -> tuple[bool, bool, Decimal, Decimal, str]:
-        deposit = items[k].asset_class == "deposit"
-        return k != cash, not deposit, ZERO if deposit else items[k].sell_cost, -items[k].value, items[k].asset_id
-
-    sources = [k for k, x in enumerate(items) if inside[k] and x.available > 0 and x.sell_cost < 1]
-    for k in sorted(sources, key=order):
-        item, net = items[k], 1 - items[k].sell_cost
-        brings = item.available * net
-        if brings < due:
-            sold[k], due = item.available, due - brings
-            continue
-        sold[k] = item.available if item.indivisible else due / net
-        surplus = brings - due if item.indivisible else ZERO
-        # what an indivisible asset brings too much first leaves in the cash item what was taken from it
-        spared = min(sold[cash], surplus / (1 - items[cash].sell_cost)) if k != cash and sold[cash] else ZERO
-        sold[cash] -= spared
-        bought[cash] = surplus - spared * (1 - items[cash].sell_cost)
-        return bought, sold
-    return None
-
-
-def _read(sheet: Sheet, moves: Sequence[Move]) -> _Ledger:
-    places: dict[str, int | None] = {}
-    for k, item in enumerate(sheet.items):
-        places[item.asset_id] = None if item.asset_id in places else k
-    good = [
-        m
-        for m in moves
-        if isinstance(m.asset_id, str) and m.side in ("buy", "sell") and is_number(m.amount) and is_number(m.cost)
-    ]
-    return _Ledger(tuple((m, places.get(m.asset_id)) for m in good), len(moves) - len(good))
-
-
-def _money(sheet: Sheet, ledger: _Ledger) -> Check:
-    """Σ sells − their costs + cash flow = Σ buys + their costs, in whole cents."""
+def _money(sheet: Sheet, ledger: Ledger) -> Check:
+    """Σ sells − their costs + cash flow = Σ buys and repayments + their costs, in whole cents."""
     with localcontext(CONTEXT) as context:
         sells = [m for m, _ in ledger.entries if m.side == "sell"]
-        buys = [m for m, _ in ledger.entries if m.side == "buy"]
+        buys = [m for m, _ in ledger.entries if m.side != "sell"]
         came = sum((m.amount - m.cost for m in sells), sheet.cash_flow)
         went = sum((m.amount + m.cost for m in buys), ZERO)
         cents = [100 * x for m, _ in ledger.entries for x in (m.amount, m.cost)]
@@ -318,14 +223,16 @@ def _money(sheet: Sheet, ledger: _Ledger) -> Check:
     return Check("money", "==", came, None, went, None, None, "holds" if fine else "broken")
 
 
-def _costs(sheet: Sheet, ledger: _Ledger) -> Check:
+def _costs(sheet: Sheet, ledger: Ledger) -> Check:
     """Each cost is its rate times the amount, to the cent."""
     owed_in_all = stated = ZERO
     faults = ledger.unreadable
     for move, k in ledger.entries:
         if k is None:  # no rate is known; the move itself is at fault
             continue
-        rate = sheet.items[k].buy_cost if move.side == "buy" else sheet.items[k].sell_cost
+        rate = ZERO  # repaying costs nothing
+        if move.side != "repay":
+            rate = sheet.items[k].buy_cost if move.side == "buy" else sheet.items[k].sell_cost
         owed = (100 * move.amount * rate).to_integral_value(ROUND_HALF_EVEN) / 100
         faults += move.cost < 0 or abs(move.cost - owed) > CENT
         owed_in_all += owed
@@ -333,13 +240,16 @@ def _costs(sheet: Sheet, ledger: _Ledger) -> Check:
     return Check("costs", "==", None, owed_in_all, stated, None, None, "broken" if faults else "holds")
 
 
-def _amounts(sheet: Sheet, ledger: _Ledger) -> Check:
-    """Amounts are above 0, each asset moves once, and no more is sold than may be."""
-    faults = ledger.unreadable
-    seen: set[str] = set()
+def _amounts(sheet: Sheet, ledger: Ledger) -> Check:
+    """Amounts are above 0, each asset moves once, no more is sold or repaid than may be, and lenders get their part."""
+    faults = ledger.unreadable + _unpaid(sheet, ledger)
+    seen: set[tuple[bool, str]] = set()
     for move, k in ledger.entries:
-        fault = k is None or move.amount <= 0 or move.asset_id in seen
-        seen.add(move.asset_id)
+        key = (move.side == "repay", move.asset_id)
+        fault = k is None or move.amount <= 0 or key in seen
+        seen.add(key)
+        if k is not None and move.side == "repay":
+            fault = fault or move.amount > sheet.loans[k].value
         if k is not None and move.side == "sell":
             item = sheet.items[k]
             # whole cents under a bound rounded up to the cent are less than a cent above it
@@ -349,7 +259,23 @@ def _amounts(sheet: Sheet, ledger: _Ledger) -> Check:
     return Check("amounts", "<=", None, ZERO, Decimal(faults), None, None, "broken" if faults else "holds")
 
 
-def _suitability(sheet: Sheet, ledger: _Ledger, grade: int | None) -> Check:
+def _unpaid(sheet: Sheet, ledger: Ledger) -> int:
+    """Loans whose security is sold in part without repaying at least that part of the loan."""
+    if not sheet.security:
+        return 0
+    sold: dict[str, tuple[Decimal, Decimal]] = {}
+    for item, amount in zip(sheet.items, ledger.sold(sheet), strict=True):
+        if amount > 0 and item.value > 0:
+            sold[item.asset_id] = (amount, item.value)
+    unpaid = 0
+    for loan, repaid in zip(sheet.loans, ledger.repaid(sheet), strict=True):
+        if loan.secured_by in sold and not loan.own_use:
+            amount, value = sold[loan.secured_by]
+            unpaid += repaid * value < loan.value * amount
+    return unpaid
+
+
+def _suitability(sheet: Sheet, ledger: Ledger, grade: int | None) -> Check:
     """Only what is on the shelf and within the client's grade is bought; the cash item always may be."""
     bought = [sheet.items[k] for m, k in ledger.entries if m.side == "buy" and k is not None]
     bought = [item for item in bought if item.asset_id != sheet.cash_id]

@@ -10,123 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
-from typing import Final
+from decimal import Decimal
 
 from allocator.assumptions import Assumptions
 from allocator.framework import OWN_USE, UNCLASSIFIED, AssetClass, Framework
 from allocator.limits import Limit, limit_list
-
-ZERO: Final = Decimal(0)
-CONTEXT: Final = Context(
-    prec=50,
-    rounding=ROUND_HALF_EVEN,
-    Emin=-999999,
-    Emax=999999,
-    capitals=1,
-    clamp=0,
-    flags=[],
-    traps=[InvalidOperation, DivisionByZero, Overflow],
-)
-"""Arithmetic of the verifier, whatever context the caller has set: sums of money are exact, roots good to 50 digits."""
-LARGEST_EXPONENT: Final = 1000
-"""Beyond 10^1000 a number is no amount of money; it keeps every product far from overflow."""
+from allocator.verify_sheet import ZERO, Item, Sheet, exact, is_number
 
 Name = int | str
 """Single names are keyed by issuer, or by the place of the item where nobody else shares its issuer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One holding, or one product that the plan buys (value 0 before). Money in the client's currency.
-
-    Attributes
-    ----------
-    asset_id
-        What moves call it. Moves cannot name an id that two items share.
-    value
-        Before the plan, 0 or more.
-    asset_class
-        Class code, or ``unclassified``: outside the total.
-    mix
-        Class weights that sum to 1, funds looked through; empty for what is unclassified.
-    issuer
-        Compared without regard to case; empty: an issuer of its own.
-    tradable
-        Neither locked nor pledged; what is not can neither be sold nor counts as reserve.
-    sellable
-        Fraction that may be sold in this plan.
-    indivisible
-        Sold whole or not at all.
-    own_company
-        Issued by or lent to the client's own company.
-    buyable
-        On the shelf, or the client's cash account.
-    risk
-        Grade 1–5.
-    buy_cost, sell_cost
-        Fractions of the amount.
-    """
-
-    asset_id: str
-    value: Decimal
-    asset_class: str
-    mix: tuple[tuple[str, Decimal], ...]
-    issuer: str
-    tradable: bool
-    sellable: Decimal
-    indivisible: bool
-    own_company: bool
-    buyable: bool
-    risk: int
-    buy_cost: Decimal
-    sell_cost: Decimal
-
-    @property
-    def available(self) -> Decimal:
-        """Money that may be sold in this plan, not rounded."""
-        if not self.tradable:
-            return ZERO
-        if self.indivisible:
-            return self.value if self.sellable >= 1 else ZERO
-        return self.sellable * self.value
-
-
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """What one client has and owes before the plan. Money in the client's currency.
-
-    Attributes
-    ----------
-    band
-        Code of the risk band.
-    owner
-        Has a company of their own; a plan does not change it.
-    debt
-        Debts that count against the total.
-    spending
-        Living costs a month; None is unknown, the reserve is then not judged.
-    debt_service
-        Debt payments a year.
-    cash_flow
-        Due now: new money +, withdrawal −. In whole cents, or no plan can balance.
-    guarantees
-        Business debts that the family has guaranteed.
-    items
-        Holdings, and products that the plan buys.
-    cash_id
-        The item that new money goes into and leftovers end in.
-    """
-
-    band: str
-    owner: bool
-    debt: Decimal
-    spending: Decimal | None
-    debt_service: Decimal
-    cash_flow: Decimal
-    guarantees: Decimal
-    items: tuple[Item, ...]
-    cash_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,17 +62,6 @@ class ClassFacts:
     reserve: bool
     idiosyncratic: Decimal
     factors: tuple[tuple[int, Decimal], ...]
-    shares: dict[str, Decimal]
-
-
-def exact(number: float) -> Decimal:
-    """Return the decimal number that a person wrote: 0.15 is 15/100, not its nearest binary fraction."""
-    return Decimal(repr(float(number)))
-
-
-def is_number(number: object) -> bool:
-    """Whether something is a finite decimal of a size that can be money."""
-    return isinstance(number, Decimal) and number.is_finite() and number.adjusted() <= LARGEST_EXPONENT
 
 
 class Yardstick:
@@ -213,8 +94,12 @@ class Yardstick:
                 reserve=c.bucket == "defensive" and c.liquidity in ("cash", "liquid"),
                 idiosyncratic=exact(assumed.idiosyncratic) if inside else ZERO,
                 factors=tuple((j, b * volatility[j]) for j, b in loadings if b) if inside else (),
-                shares={n: s for n in names if inside and (s := _share(n, code, c))},
             )
+        self.shares = {
+            n: {k: s for k, c in framework.classes.items() if c.bucket != OWN_USE and (s := _share(n, k, c))}
+            for n in names
+        }
+        """By limit: how much of each class counts to it; classes of which nothing counts are left out."""
 
     def bounds(self, sheet: Sheet) -> list[tuple[Limit, Decimal]]:
         """Limits that apply to the sheet and can be judged, with their bounds."""
@@ -231,8 +116,8 @@ class Yardstick:
         """Fraction of an item that counts to the total."""
         return sum((w for code, w in item.mix if self.classes[code].inside), ZERO)
 
-    def measure(self, sheet: Sheet, values: Sequence[Decimal]) -> State:
-        """Measure the sheet with other values of its items (one per item, in order)."""
+    def measure(self, sheet: Sheet, values: Sequence[Decimal], repaid: Sequence[Decimal] = ()) -> State:
+        """Measure the sheet with other values of its items (one per item), and with some of each loan repaid."""
         total = liquid = variance = ZERO
         classes: dict[str, Decimal] = {}
         named: dict[Name, Decimal] = {}
@@ -257,10 +142,11 @@ class Yardstick:
                 issuer = _issuer(item, k)
                 issuers[issuer] = issuers.get(issuer, ZERO) + money
         variance += self._systematic(classes)
-        need = None if sheet.spending is None else sheet.spending + sheet.debt_service / 12
+        debt, service = _owed(sheet, repaid or [ZERO] * len(sheet.loans))
+        need = None if sheet.spending is None else sheet.spending + service / 12
         # rounded correlations may leave a variance a hair below 0
         sigma = max(variance, ZERO).sqrt()
-        return State(total, total - sheet.debt, sheet.debt, need, liquid, sigma, classes, named, issuers)
+        return State(total, total - debt, debt, need, liquid, sigma, classes, named, issuers)
 
     def _systematic(self, classes: dict[str, Decimal]) -> Decimal:
         """Variance of the classes' money: f'Rf with the factor exposures f = Σ money · loading · factor volatility."""
@@ -285,8 +171,8 @@ class Yardstick:
         elif limit.kind == "issuer":
             exposure = state.issuers
         else:
-            parts = (m * self.classes[c].shares.get(limit.name, ZERO) for c, m in state.classes.items())
-            exposure = {"": sum(parts, ZERO)}
+            money = state.classes
+            exposure = {"": sum((money[c] * s for c, s in self.shares[limit.name].items() if c in money), ZERO)}
         level = bound * base
         if limit.sense == "<=":
             excess = {name: max(x - level, ZERO) for name, x in exposure.items()}
@@ -310,7 +196,7 @@ class Yardstick:
             elif limit.kind == "volatility":
                 counts = bool(own.idiosyncratic) or any(self.classes[c].factors for c, w in item.mix if w)
             else:
-                counts = any(self.classes[c].shares.get(limit.name) for c, w in item.mix if w)
+                counts = any(w and c in self.shares[limit.name] for c, w in item.mix)
             if counts:
                 yield k
 
@@ -325,9 +211,9 @@ def check_sheet(sheet: Sheet, yardstick: Yardstick) -> None:
     """
     if sheet.band not in yardstick.bands:
         raise ValueError(f"unknown band; allowed: {', '.join(yardstick.bands)}")
-    money = (sheet.debt, sheet.debt_service, sheet.guarantees)
+    money = (sheet.guarantees, *(x for loan in sheet.loans for x in (loan.value, loan.service)))
     if not all(is_number(x) and x >= 0 for x in money) or not is_number(sheet.cash_flow):
-        raise ValueError("debt, debt_service, guarantees and cash_flow must be finite decimals, only the last below 0")
+        raise ValueError("loans, guarantees and cash_flow must be finite decimals, only the last one may be below 0")
     if sheet.spending is not None and not (is_number(sheet.spending) and sheet.spending >= 0):
         raise ValueError("spending must be a finite decimal of 0 or more, or None where it is unknown")
     for item in sheet.items:
@@ -344,6 +230,16 @@ def check_sheet(sheet: Sheet, yardstick: Yardstick) -> None:
             raise ValueError("an item names a class that the framework does not have")
         if abs(sum((w for _, w in item.mix), ZERO) - 1) > Decimal("2e-6"):
             raise ValueError("the mix of a classified item must sum to 1")
+
+
+def _owed(sheet: Sheet, repaid: Sequence[Decimal]) -> tuple[Decimal, Decimal]:
+    """Debts that count against the total, and the payments a year on all of them, after repayments."""
+    debt = service = ZERO
+    for loan, paid in zip(sheet.loans, repaid, strict=True):
+        if not loan.own_use:
+            debt += loan.value - paid
+        service += loan.service * (loan.value - paid) / loan.value if paid and loan.value else loan.service
+    return debt, service
 
 
 def _share(name: str, code: str, c: AssetClass) -> Decimal:

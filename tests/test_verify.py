@@ -24,7 +24,7 @@ from allocator.issues import issue_table
 from allocator.limits import TOLERANCE
 from allocator.pipeline import measure
 from allocator.positions import Positions
-from allocator.verify import Certificate, Check, Item, Move, Sheet, Verifier, after, starting_point, verify
+from allocator.verify import Certificate, Check, Item, Loan, Move, Sheet, Verifier, after, starting_point, verify
 
 CLASSIC = load_framework("classic")
 CHHABRA = load_framework("chhabra")
@@ -59,15 +59,23 @@ def sheet_of(*items: Item, **more: Any) -> Sheet:
     facts: dict[str, Any] = {
         "band": "balanced",
         "owner": False,
-        "debt": D(0),
+        "loans": (),
         "spending": None,
-        "debt_service": D(0),
         "cash_flow": D(0),
         "guarantees": D(0),
         "items": items,
         "cash_id": items[0].asset_id,
     }
     return Sheet(**facts | more)
+
+
+def owing(value: Any, service: Any = 0, **more: Any) -> tuple[Loan, ...]:
+    """One loan."""
+    return (Loan("loan", D(str(value)), D(str(service)), **more),)
+
+
+def debt_of(sheet: Sheet) -> Decimal:
+    return sum((x.value for x in sheet.loans if not x.own_use), D(0))
 
 
 def run(sheet: Sheet, *moves: Move, framework: Framework = CLASSIC, portfolio_mode: bool = False) -> Certificate:
@@ -158,7 +166,7 @@ def test_issuer_is_the_sum_of_one_issuer_and_blank_is_alone() -> None:
 
 
 def test_leverage() -> None:
-    r = row(run(sheet_of(item("cash", 1000, "deposit"), debt=D(400))), "leverage")
+    r = row(run(sheet_of(item("cash", 1000, "deposit"), loans=owing(400))), "leverage")
     assert (r.before, r.bound, r.excess_before) == (D("0.4"), D("0.35"), D("0.05"))
 
 
@@ -168,7 +176,7 @@ def test_reserve_months(owner: bool, bound: int, excess: str) -> None:
     policy = item("policy", 100, "insurance_cash_value")  # defensive, but not liquid
     rest = item("f", 740, "bond_fund")
     sheet = sheet_of(item("cash", 40, "deposit"), item("gold", 20, "gold"), locked, policy, rest, owner=owner)
-    sheet = replace(sheet, spending=D(10), debt_service=D(24))
+    sheet = replace(sheet, spending=D(10), loans=owing(0, 24))
     r = row(run(sheet), "reserve_months")  # need 12 a month, 60 at hand
     assert (r.sense, r.before, r.bound, r.excess_before) == (">=", D(5), D(bound), D(excess))
 
@@ -181,7 +189,7 @@ def test_reserve_without_spending_is_not_judged_and_without_need_lasts_for_ever(
 
 
 def test_volatility_on_the_family_s_own_money() -> None:
-    r = row(run(sheet_of(item("gold", 1000, "gold"), debt=D(200))), "volatility")
+    r = row(run(sheet_of(item("gold", 1000, "gold"), loans=owing(200))), "volatility")
     assert r.before == over("287.6", 800)
     assert r.excess_before == (D("287.6") - D("0.12") * 800) / 1000
 
@@ -257,7 +265,7 @@ def test_volatility_is_untouched_when_nothing_risky_can_be_sold_and_nothing_risk
 
 
 def test_leverage_is_never_made_worse_by_costs() -> None:
-    sheet = sheet_of(item("cash", 1000, "deposit"), item("fund", 0, "equity_fund"), debt=D(400))
+    sheet = sheet_of(item("cash", 1000, "deposit"), item("fund", 0, "equity_fund"), loans=owing(400))
     c = run(sheet, *plan_of(sheet, ("fund", "buy", 200)))
     assert row(c, "leverage").verdict == "untouched"
     assert row(c, "leverage").after == over(400, "998.8")
@@ -402,6 +410,83 @@ def test_after_adds_and_takes_and_leaves_alone_what_it_cannot_read() -> None:
     assert sheet.items[0].value == 100
 
 
+# -------------------------------------------------------------------------------------------------------------- loans
+
+
+def test_repaying_lowers_debt_and_service() -> None:
+    home = Loan("home", D(500), D(60), own_use=True)
+    sheet = sheet_of(item("cash", 1000, "deposit"), loans=(*owing(400, 48), home), spending=D(11))
+    c = run(sheet, Move("cash", "sell", D(100), D(0)), Move("loan", "repay", D(100), D(0)))
+    assert c.holds
+    lev, months = row(c, "leverage"), row(c, "reserve_months")
+    assert (lev.before, lev.after, lev.excess_after) == (D("0.4"), over(300, 900), 0)
+    assert (months.before, months.after) == (D(50), over(900, 19))  # 11 + (48 + 60) / 12, then 11 + (36 + 60) / 12
+    assert row(c, "volatility").after == 0
+
+
+def test_own_use_debts_cost_their_service_but_do_not_count() -> None:
+    loans = (Loan("home", D(5000), D(24), own_use=True),)
+    c = run(sheet_of(item("cash", 60, "deposit"), item("f", 940, "bond_fund"), loans=loans, spending=D(10)))
+    assert row(c, "leverage").before == 0
+    assert row(c, "reserve_months").before == 5
+
+
+LENT = sheet_of(
+    item("cash", 300_000, "deposit"),
+    item("flat", 250_000, "investment_property"),
+    item("fund", 450_000, "bond_fund"),
+    loans=(Loan("mortgage", D(90_001), D(0), "flat"), *owing(10_000)),
+)
+
+
+@pytest.mark.parametrize(
+    ("repaid", "fine"), [(D("36000.39"), False), (D("36000.40"), True), (D(90_001), True), (D("90001.01"), False)]
+)
+def test_a_lender_gets_the_part_of_the_security_that_is_sold(repaid: Decimal, fine: bool) -> None:
+    moves = [trade(LENT, "flat", "sell", 100_000), Move("mortgage", "repay", repaid, D(0))]  # 40% sold
+    moves.append(Move("cash", "buy", D(94_000) - repaid, D(0)))
+    assert failed(run(LENT, *moves)) == (set() if fine else {"amounts"})
+    other = [replace(m, asset_id="loan") if m.side == "repay" else m for m in moves]
+    assert "amounts" in failed(run(LENT, *other))
+    assert "amounts" in failed(run(LENT, *plan_of(LENT, ("flat", "sell", 100_000))))
+    # an unsecured family may keep the proceeds
+    free = replace(LENT, loans=owing(100_000))
+    assert not failed(run(free, *plan_of(free, ("flat", "sell", 100_000))))
+
+
+def test_a_withdrawal_never_sells_what_secures_a_loan() -> None:
+    sheet = replace(LENT, cash_flow=D(-600_000))
+    moves = starting_point(sheet, CLASSIC)
+    assert moves is not None
+    assert {m.asset_id for m in moves} == {"cash", "fund"}
+    assert starting_point(replace(sheet, cash_flow=D(-800_000)), CLASSIC) is None
+    paid_off = replace(sheet, loans=(replace(sheet.loans[0], value=D(0)),), cash_flow=D(-800_000))
+    assert starting_point(paid_off, CLASSIC) is not None
+
+
+@pytest.mark.parametrize(
+    "move",
+    [
+        Move("loan", "repay", D("50000.01"), D(0)),
+        Move("loan", "repay", D(-1), D(0)),
+        Move("loan", "repay", D("NaN"), D(0)),
+        Move("nobody", "repay", D(1), D(0)),
+        Move("stock", "repay", D(1), D(0)),
+        Move("loan", "sell", D(1), D(0)),
+        Move("loan", "buy", D(1), D(0)),
+    ],
+)
+def test_repayments_that_cannot_be(move: Move) -> None:
+    assert "amounts" in failed(run(FAMILY, move))
+
+
+def test_repayments_are_free_and_come_once() -> None:
+    half = Move("loan", "repay", D(25_000), D(0))
+    assert "amounts" not in failed(run(FAMILY, half))
+    assert "amounts" in failed(run(FAMILY, half, half))
+    assert "costs" in failed(run(FAMILY, replace(half, cost=D("0.02"))))
+
+
 # ---------------------------------------------------------------------------------------------------------- tampering
 
 FAMILY = sheet_of(
@@ -415,7 +500,7 @@ FAMILY = sheet_of(
     item("coin", 0, "crypto"),
     item("shut", 0, "government_bond", buyable=False),
     item("share", 0, "listed_equity", risk=3),
-    debt=D(50_000),
+    loans=owing(50_000),
     spending=D(33_000),
     cash_flow=D(-20_000),
 )
@@ -558,8 +643,10 @@ def test_an_id_that_two_items_share_cannot_be_traded_but_stops_nothing() -> None
     "misuse",
     [
         {"band": "C3"},
-        {"debt": D(900_000)},
-        {"debt": D("NaN")},
+        {"loans": owing(900_000)},
+        {"loans": owing("NaN")},
+        {"loans": owing(-1)},
+        {"loans": owing(1, "Infinity")},
         {"spending": D("NaN")},
         {"spending": D(-1)},
         {"cash_flow": D("Infinity")},
@@ -628,12 +715,20 @@ def random_sheet(rng: np.random.Generator, framework: Framework, *, flow: bool =
         "band": str(rng.choice(list(framework.bands))),
         "owner": bool(rng.random() < 0.5),
         "spending": D(str(round(rng.uniform(0, 2e4), 2))) if rng.random() < 0.8 else None,
-        "debt_service": D(str(round(rng.uniform(0, 1e5), 2))),
     }
     sheet = sheet_of(*items, **facts)
     total = total_of(sheet, framework)
     if rng.random() < 0.5:
-        sheet = replace(sheet, debt=(total * D(str(round(rng.uniform(0, 0.9), 3)))).quantize(D("0.01")))
+        owed = (total * D(str(round(rng.uniform(0, 0.9), 3)))).quantize(D("0.01"))
+        part = (owed * D("0.3")).quantize(D("0.01"))
+        secured = str(rng.choice([x.asset_id for x in items])) if rng.random() < 0.5 else ""
+        service = [D(str(round(rng.uniform(0, 1e5), 2))) for _ in range(3)]
+        loans = (
+            Loan("l0", part, service[0]),
+            Loan("l1", owed - part, service[1], secured),
+            Loan("l2", D(300_000), service[2], own_use=True),
+        )
+        sheet = replace(sheet, loans=loans)
     if flow:
         sheet = replace(sheet, cash_flow=(total * D(str(round(rng.uniform(-0.4, 0.4), 3)))).quantize(D("0.01")))
     return sheet
@@ -645,17 +740,24 @@ def total_of(sheet: Sheet, framework: Framework) -> Decimal:
 
 
 def random_moves(rng: np.random.Generator, sheet: Sheet) -> list[Move]:
-    """Sells and buys of a tenth of the items, without regard to the balance of money."""
+    """Sells, buys and repayments without regard to the balance of money."""
     out = []
     for x in sheet.items:
         part = (x.value * D(str(round(rng.uniform(0.01, 0.5), 3)))).quantize(D("0.01"))
         if rng.random() < 0.4 and part > 0:
             out.append(Move(x.asset_id, "sell" if rng.random() < 0.6 else "buy", part, D(0)))
+    for loan in sheet.loans:
+        part = (loan.value * D(str(round(rng.uniform(0.01, 1), 3)))).quantize(D("0.01"))
+        if rng.random() < 0.4 and part > 0:
+            out.append(Move(loan.loan_id, "repay", part, D(0)))
     return out
 
 
-def positions_of(sheet: Sheet, framework: Framework, values: Sequence[Decimal]) -> Positions:
-    """The same client as the float side keeps it."""
+def positions_of(sheet: Sheet, framework: Framework, moves: Sequence[Move]) -> Positions:
+    """The same client, after moves, as the float side keeps it."""
+    values = after(sheet, moves).values()
+    paid = {m.asset_id: m.amount for m in moves if m.side == "repay"}
+    n = len(sheet.loans)
     codes, m = list(framework.classes), len(sheet.items)
     klass = np.array([codes.index(x.asset_class) if x.asset_class in codes else -1 for x in sheet.items], dtype="intp")
     mixes = np.zeros((m, len(codes)))
@@ -681,14 +783,14 @@ def positions_of(sheet: Sheet, framework: Framework, values: Sequence[Decimal]) 
         guarantees=one(sheet.guarantees),
         cash_flow=one(sheet.cash_flow),
         debts=Debts(
-            client=np.zeros(1, dtype="intp"),
-            start=np.array([0, 1], dtype="intp"),
-            debt_id=["loan"],
-            kind=[""],
-            value=one(sheet.debt),
-            service=one(sheet.debt_service),
-            own_use=np.array([False]),
-            secured_by=[""],
+            client=np.zeros(n, dtype="intp"),
+            start=np.array([0, n], dtype="intp"),
+            debt_id=[x.loan_id for x in sheet.loans],
+            kind=[""] * n,
+            value=np.array([float(x.value - paid.get(x.loan_id, D(0))) for x in sheet.loans]),
+            service=np.array([float(x.service * (1 - paid.get(x.loan_id, D(0)) / x.value)) for x in sheet.loans]),
+            own_use=np.array([x.own_use for x in sheet.loans], dtype=bool),
+            secured_by=[x.secured_by for x in sheet.loans],
         ),
         owner=np.array([sheet.owner]),
         client=np.zeros(m, dtype="intp"),
@@ -715,18 +817,14 @@ def test_floats_and_decimals_agree(preset: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
     sheet = random_sheet(rng, framework)
     total = float(total_of(sheet, framework))
-    if total <= float(sheet.debt):
+    if total <= float(debt_of(sheet)):
         return
     moves = random_moves(rng, sheet)
     checks = [c for c in run(sheet, *moves, framework=framework).checks if c.sense != "==" and c.bound is not None]
     checks = [c for c in checks if c.check not in ("amounts", "suitability")]
-    today = [x.value for x in sheet.items]
-    for values, value_of, excess_of in (
-        (today, "before", "excess_before"),
-        (list(after(sheet, moves).values()), "after", "excess_after"),
-    ):
+    for done, value_of, excess_of in (([], "before", "excess_before"), (moves, "after", "excess_after")):
         a = measure(
-            positions_of(sheet, framework, values),
+            positions_of(sheet, framework, done),
             framework,
             LONG_RUN,
             on=dt.date(2026, 1, 1),
@@ -750,10 +848,11 @@ def test_floats_and_decimals_agree(preset: str, seed: int) -> None:
 def test_order_and_currency_unit_do_not_matter(seed: int, power: int) -> None:
     rng = np.random.default_rng(seed)
     sheet = random_sheet(rng, CLASSIC, flow=True)
-    if total_of(sheet, CLASSIC) <= sheet.debt:
+    if total_of(sheet, CLASSIC) <= debt_of(sheet):
         return
     # whole thousands, so that costs are exact before and after scaling
-    moves = [trade(sheet, m.asset_id, m.side, (m.amount // 1000 + 1) * 1000) for m in random_moves(rng, sheet)]
+    some = [replace(m, amount=(m.amount // 1000 + 1) * 1000) for m in random_moves(rng, sheet)]
+    moves = [m if m.side == "repay" else trade(sheet, m.asset_id, m.side, m.amount) for m in some]
     base = run(sheet, *moves)
     mixed = replace(sheet, items=tuple(sheet.items[k] for k in rng.permutation(len(sheet.items))))
     permuted = run(mixed, *[moves[k] for k in rng.permutation(len(moves))])
@@ -766,7 +865,8 @@ def test_order_and_currency_unit_do_not_matter(seed: int, power: int) -> None:
         sheet,
         items=tuple(replace(x, value=up(x.value)) for x in sheet.items),
         spending=None if sheet.spending is None else up(sheet.spending),
-        **{n: up(getattr(sheet, n)) for n in ("debt", "debt_service", "cash_flow", "guarantees")},
+        loans=tuple(replace(x, value=up(x.value), service=up(x.service)) for x in sheet.loans),
+        **{n: up(getattr(sheet, n)) for n in ("cash_flow", "guarantees")},
     )
     bigger = run(scaled, *[replace(m, amount=up(m.amount), cost=up(m.cost)) for m in moves])
     assert [(c.check, c.verdict) for c in bigger.checks] == [(c.check, c.verdict) for c in base.checks]
@@ -776,11 +876,12 @@ def test_order_and_currency_unit_do_not_matter(seed: int, power: int) -> None:
 @settings(max_examples=200, deadline=None)
 def test_the_starting_point_pays_sells_no_more_than_it_may_and_harms_nothing(seed: int) -> None:
     sheet = random_sheet(np.random.default_rng(seed), CLASSIC, flow=True)
-    if total_of(sheet, CLASSIC) <= sheet.debt:
+    if total_of(sheet, CLASSIC) <= debt_of(sheet):
         return
     moves = starting_point(sheet, CLASSIC)
     inside = {c for c, k in CLASSIC.classes.items() if k.bucket != "own_use"}
-    sellable = [x for x in sheet.items if any(c in inside for c, _ in x.mix)]
+    lent_on = {x.secured_by for x in sheet.loans if x.value > 0}
+    sellable = [x for x in sheet.items if any(c in inside for c, _ in x.mix) and x.asset_id not in lent_on]
     most = sum((x.available * (1 - x.sell_cost) for x in sellable), D(0))
     if moves is None:
         assert most + sheet.cash_flow < 0
@@ -793,6 +894,7 @@ def test_the_starting_point_pays_sells_no_more_than_it_may_and_harms_nothing(see
     for m in moves:
         if m.side == "sell":
             assert m.amount <= by_id[m.asset_id].available
+            assert m.asset_id not in lent_on
             assert not by_id[m.asset_id].indivisible or m.amount == by_id[m.asset_id].value
     assert len({m.asset_id for m in moves}) == len(moves)
     verdicts = {c.check: c.verdict for c in run(sheet, *moves).checks[4:]}
@@ -803,8 +905,8 @@ def test_the_starting_point_pays_sells_no_more_than_it_may_and_harms_nothing(see
     st.lists(
         st.builds(
             Move,
-            asset_id=st.sampled_from(["cash", "stock", "flat", "coin", "ghost"]),
-            side=st.sampled_from(["buy", "sell"]),
+            asset_id=st.sampled_from(["cash", "stock", "flat", "coin", "ghost", "loan"]),
+            side=st.sampled_from(["buy", "sell", "repay"]),
             amount=st.decimals(),
             cost=st.decimals(),
         ),
@@ -828,9 +930,10 @@ def test_it_imports_nothing_from_the_optimiser_nor_any_float_measure() -> None:
         "allocator.assumptions": None,
         "allocator.limits": {"Limit", "limit_list", "TOLERANCE"},
         "allocator.verify_measures": None,
+        "allocator.verify_sheet": None,
     }
     folder = Path(verify_module.__file__).parent
-    for file in ("verify.py", "verify_measures.py"):
+    for file in ("verify.py", "verify_measures.py", "verify_sheet.py"):
         text = (folder / file).read_text(encoding="utf-8")
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.Import):
@@ -849,6 +952,6 @@ def test_benchmark_thirty_items(benchmark: Callable[..., Certificate]) -> None:
     items += [
         item(f"a{k}", round(rng.uniform(1e3, 1e6), 2), codes[k % len(codes)], issuer=NAMES[k % 4]) for k in range(29)
     ]
-    sheet = sheet_of(*items, spending=D(10_000), debt=D(100_000), cash_flow=D(-50_000))
+    sheet = sheet_of(*items, spending=D(10_000), loans=owing(100_000), cash_flow=D(-50_000))
     moves = plan_of(sheet, ("a1", "sell", 100), ("a2", "buy", 100))
     assert benchmark(run, sheet, *moves).checks

@@ -52,7 +52,7 @@ def read(source: Any) -> dict[str, RawTable]:
     if path.is_dir():
         return {name: read_one(file, name) for name, file in _listed(path).items()}
     if _ending(path) in EXCEL:
-        return read_workbook(path, table_of)
+        return _not_empty(read_workbook(path, table_of))
     return {"holdings": read_one(path, "holdings")}
 
 
@@ -83,7 +83,7 @@ def read_one(source: Any, table: str) -> RawTable:
             raw = read_workbook(path, table_of, table)[table]
         else:
             raise InputError(_unknown_kind(path, ending))
-    return raw
+    return _not_empty({table: raw})[table]
 
 
 def peek(source: Any) -> list[str]:
@@ -161,3 +161,11 @@ def _from_parquet(path: Path) -> RawTable:
     except (pa.ArrowException, OSError, ValueError) as error:
         raise InputError(f"{path.name}: not a whole Parquet file (cut off, or another kind); write it again") from error
     return RawTable(frame, path.name)
+
+
+def _not_empty(raw: dict[str, RawTable]) -> dict[str, RawTable]:
+    """Refuse holdings without a row; any other table may be empty (no debts)."""
+    holdings = raw.get("holdings")
+    if holdings is not None and not len(holdings.frame) + holdings.lost:
+        raise InputError(f"{holdings.file}: a header but no rows; give at least one holding")
+    return raw

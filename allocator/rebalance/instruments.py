@@ -115,7 +115,8 @@ class Instruments:
     w0, sellable
         Weight today, and what of it can be sold in this plan. A debt begins at 0 and grows by what is repaid.
     buyable, most
-        1 where it can be bought at all (an open product on the house shelf, the cash account, a debt); the most that can be.
+        1 where it can be bought at all (an open product on the house shelf, the cash account, a debt), and the most
+        that can be.
     on_shelf
         It is a product, open or not.
     buy_cost, sell_cost

@@ -5,8 +5,10 @@ subject to  w = w0 + u − v,  1'w + c_buy'u + c_sell'v = 1 + f,  lowest sale �
             G w ≤ h + s,  w − b∘(1'w) ≤ s_name,  ‖(Z w, ι∘w)‖ ≤ σ (1'w − D/T) + s_risk,
             0 ≤ s ≤ excess at the starting point (do no harm).
 
-δ makes the answer unique: of two equal assets, both are sold in equal parts. Costs are 1 + f − 1'w, so −γ 1'w stands for them.
-A debt is an instrument that begins at 0 and grows by what is repaid: part of 1'w, for the family owns more of the rest, but
+δ makes the answer unique: of two equal assets, both are sold in equal parts. Costs are 1 + f − 1'w, so −γ 1'w stands
+for them.
+A debt is an instrument that begins at 0 and grows by what is repaid: it is part of 1'w, for the family owns more of the
+rest, but
 not of the total that shares are of.
 """
 
@@ -148,7 +150,8 @@ def compiled(shape: Shape) -> Model:
     p = {name: cp.Parameter(size, name=name, nonneg=name not in signed) for name, size in sizes.items()}
     w, u, v = cp.Variable(n, name="w"), cp.Variable(n, name="u", nonneg=True), cp.Variable(n, name="v")
     s, s_name, s_risk = cp.Variable(k, nonneg=True), cp.Variable(n, nonneg=True), cp.Variable(nonneg=True)
-    everything, total = cp.sum(w), p["counts"] @ w
+    # a variable of its own: a product of two parameters would be no DPP
+    everything, total = cp.sum(w), cp.Variable(name="total")
     objective = (
         p["row_price"] @ s
         + p["name_price"] * cp.sum(s_name)
@@ -161,6 +164,7 @@ def compiled(shape: Shape) -> Model:
     )
     constraints = [
         w == p["w0"] + u - v,
+        total == p["counts"] @ w,
         v >= p["least_sell"],
         v <= p["most_sell"],
         u <= p["most_buy"],

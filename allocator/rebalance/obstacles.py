@@ -15,7 +15,7 @@ from allocator.rebalance.solve import optimise
 
 @dataclass(frozen=True)
 class Price:
-    """Change when an obstacle is away: excess over all limits and distance to the target, in fractions of the total, and volatility."""
+    """Change when an obstacle is away: excess and distance to the target in fractions of the total, and volatility."""
 
     obstacle: str
     excess: float
@@ -51,18 +51,30 @@ def prices(
 
     Costs are part of the plan's own result, so the price of costs includes the money itself.
     """
-    smallest = problem.weights.min_trade
+    total = float(context.analysis.exposures.total[i])
     today = _result(problem, weights)
+    band = list(context.analysis.framework.bands.values())[context.analysis.positions.band[i]]
+    above = (x.risk > band.product_risk) & (x.buyable > 0)
+    # an obstacle that is not there needs no solving: its price is 0
+    there = {"suitability": bool(above.any())}
     out = []
     for name, lift in OBSTACLES.items():
         free = lift(x)
+        if not there.get(name, not _same(x, free)):
+            out.append(Price(name, 0.0, 0.0, 0.0))
+            continue
         other = problem_of(i, free, problem.start, context, portfolio=name == "suitability")
         # do no harm stays what it was: without the obstacle nothing may get worse that could not before
         other = replace(other, name_allowance=problem.name_allowance, name_start=problem.name_start)
-        trades = optimise(other, free, smallest)
+        trades = optimise(other, free, total)
         result = _result(problem, other.w0 + trades.buy - trades.sell)
         out.append(Price(name, *(r - t for r, t in zip(result, today, strict=True))))
     return out
+
+
+def _same(x: Instruments, y: Instruments) -> bool:
+    fields = ("sellable", "indivisible", "buyable", "minimum", "lot", "buy_cost", "sell_cost")
+    return all(np.array_equal(getattr(x, f), getattr(y, f)) for f in fields)
 
 
 def _result(problem: Problem, weights: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[float, float, float]:

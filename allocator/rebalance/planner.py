@@ -134,7 +134,7 @@ class Planner:
         for attempt in (x, _without_lots(x)):
             other = problem if attempt is x else problem_of(i, attempt, start, self.context)
             try:
-                trades = optimise(other, attempt, problem.weights.min_trade)
+                trades = optimise(other, attempt, total)
             except SolveError:
                 continue
             found = self._finish(i, attempt, other, trades)

@@ -103,7 +103,7 @@ class Problem:
         over = (self.row_start - self.row_allowance * self.start.total > 0) & (self.row_allowance == 0)
         members = np.array([r.members for r in self.limit_rows]).reshape(self.rows.shape)
         names = (self.name_start > 0) & (self.name_allowance == 0)
-        return (self.start.sell > 0) | members[over].any(axis=0) | names
+        return np.asarray((self.start.sell > 0) | members[over].any(axis=0) | names)
 
     def bounded(self, **changes: FloatArray) -> Problem:
         """Return the same programme with other bounds on the trades (``most_buy``, ``least_sell``, ``most_sell``)."""

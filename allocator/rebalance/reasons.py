@@ -15,6 +15,10 @@ from allocator.typing import FloatArray
 CASH: Final = "cash"
 CASH_FLOW: Final = "cash_flow"
 SECURED: Final = "secured"
+REPAY: Final = "repay"
+
+SPECIFIC: Final = ("property", "business", "single_holding", "issuer", "illiquid")
+"""Within a family, the limits that say most come first."""
 
 SELL_ORDER: Final = ("concentration", "band", "risk", "reserve")
 BUY_ORDER: Final = ("reserve", "band", "risk", "concentration")
@@ -23,7 +27,10 @@ BUY_ORDER: Final = ("reserve", "band", "risk", "concentration")
 
 @dataclass(frozen=True)
 class Reason:
-    """``because`` names a limit, ``target:BUCKET``, `CASH`, `CASH_FLOW` or `SECURED`; the sense tells caps from floors."""
+    """What a trade is for.
+
+    ``because`` names a limit, ``target:BUCKET``, `CASH`, `CASH_FLOW`, `SECURED` or `REPAY`; ``sense`` tells caps from floors.
+    """
 
     because: str
     sense: str = ""
@@ -37,6 +44,12 @@ class _Offer:
     gain: float
     reason: Reason
     helps: FloatArray
+
+    @property
+    def rank(self) -> int:
+        """Place among the limits of its family."""
+        name = self.reason.because
+        return SPECIFIC.index(name) if name in SPECIFIC else len(SPECIFIC)
 
 
 def reasons(problem: Problem, x: Instruments, context: Context, after: FloatArray) -> list[Reason]:
@@ -52,12 +65,13 @@ def reasons(problem: Problem, x: Instruments, context: Context, after: FloatArra
     Returns
     -------
     list of Reason
-        One per instrument: of the limits that got better and to which the trade contributes, the first in the order that
+        One per instrument: of the limits that got better and to which the trade contributes, the first in the order
+        that
         explains it best, then the one mended most; without one, the bucket whose share moves toward its target.
     """
     change = after - problem.w0
     offers = _offers(problem, change, after)
-    secured = {debt: holding for debt, holding in x.secures}
+    secured = dict(x.secures)
     codes = context.analysis.framework.bucket_codes
     out = []
     for j in range(len(x)):
@@ -68,7 +82,9 @@ def reasons(problem: Problem, x: Instruments, context: Context, after: FloatArra
         if j in secured and change[secured[j]] < 0:
             out.append(Reason(SECURED))
         elif fitting:
-            out.append(min(fitting, key=lambda o: (order.index(o.family), -o.gain)).reason)
+            out.append(min(fitting, key=lambda o: (order.index(o.family), o.rank, -o.gain)).reason)
+        elif x.debt[j] >= 0:
+            out.append(Reason(REPAY))
         elif flow:
             out.append(Reason(CASH_FLOW))
         else:
@@ -93,7 +109,7 @@ def _offers(problem: Problem, change: FloatArray, after: FloatArray) -> list[_Of
         out.append(_Offer("concentration", float(gain.max()), Reason("single_holding", "<="), helps))
     if risk - risk_after > TOLERANCE:
         slope = _marginal_risk(problem, start)
-        calm = (change > 0) & (slope <= slope.mean())
+        calm = (change > 0) & (slope <= slope.mean()) & (problem.counts > 0)
         helps = np.where(calm, change, np.maximum(-change * slope, 0.0))
         out.append(_Offer("risk", float(risk - risk_after), Reason("volatility", "<="), helps))
     return out

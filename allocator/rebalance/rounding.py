@@ -52,10 +52,11 @@ def to_money(trades: Trades, x: Instruments, value: FloatArray, total: float, fl
     buy -= buy % lot
     buy[buy < np.rint(x.minimum * 100)] = 0
     for debt, holding in x.secures:  # the lender's part of a sale, rounded in the lender's favour
-        owed = np.int64(round(x.most[debt] * total * 100))
-        part = -(-owed * sell[holding] // worth[holding])
-        buy[debt] = min(max(buy[debt], part), owed)
-    due = int(round(flow * 100))
+        owed = round(float(x.most[debt]) * total * 100)
+        # in whole numbers without a limit: the product of two fortunes in cents does not fit into 64 bits
+        part = -(-owed * int(sell[holding]) // int(worth[holding]))
+        buy[debt] = min(max(int(buy[debt]), part), owed)
+    due = round(flow * 100)
     sell[x.cash] = buy[x.cash] = 0
     left = 0
     for _ in range(len(x) + 2):

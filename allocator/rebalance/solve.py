@@ -1,4 +1,4 @@
-"""Solving one client: the continuous programme, indivisible assets whole or not at all, and no trades too small to make."""
+"""Solving one client: the continuous programme, indivisible assets whole or not at all, no trades too small to make."""
 
 from __future__ import annotations
 
@@ -29,16 +29,20 @@ class Trades:
     solver: str
 
 
-def optimise(problem: Problem, x: Instruments, smallest: float) -> Trades:
+def optimise(problem: Problem, x: Instruments, total: float) -> Trades:
     """Find the best trades for one client.
 
     Parameters
     ----------
     problem, x
         The programme and its instruments.
-    smallest
-        Trades smaller than this fraction of the total are left out, and what remains is solved again. Exempt are the
-        cash account, money that must be raised, sales of a whole holding, and sales out of what is over a limit.
+    total
+        T in money.
+
+    Notes
+    -----
+    Trades under the smallest worth making, and buys under a product's minimum, are left out, and what remains is solved
+    again. Exempt are the cash account, repayments, money that must be raised, and sales out of what is over a limit.
 
     Raises
     ------
@@ -49,10 +53,10 @@ def optimise(problem: Problem, x: Instruments, smallest: float) -> Trades:
     if relaxed is None:
         return _nothing(problem)
     best, problem = _whole(problem, relaxed, x.indivisible)
+    smallest = problem.weights.min_trade
     for _ in range(len(x)):
-        tiny_buy = (best.buy < np.maximum(smallest, x.minimum)) & (problem.most_buy > 0)
-        part = best.sell < problem.w0 - WHOLE
-        tiny_sell = (best.sell < smallest) & part & (problem.most_sell > 0) & ~problem.mending
+        tiny_buy = (best.buy < np.maximum(smallest, x.minimum / total)) & (problem.most_buy > 0)
+        tiny_sell = (best.sell < smallest) & (problem.most_sell > 0) & ~problem.mending
         tiny_buy[x.cash] = tiny_sell[x.cash] = False
         tiny_buy &= x.debt < 0
         doing = (tiny_buy & (best.buy > WHOLE)).any() or (tiny_sell & (best.sell > WHOLE)).any()

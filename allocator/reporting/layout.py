@@ -17,7 +17,9 @@ NARROWEST: Final = 8
 _WIDE: Final = "\u2e80-\u9fff\uac00-\ud7ff\uf900-\ufaff\uff00-\uffef"
 _CLOSING: Final = "，。；：、！？）】》”’…％%"
 _OPENING: Final = "（【《“‘"
-_PIECE: Final = re.compile(rf"[{_OPENING}]*(?:[^\s{_WIDE}{_OPENING}]+|[{_WIDE}]|[{_OPENING}])[{_CLOSING}]*|\s+")
+_UNIT: Final = "(?:[万亿]?(?:[美港欧日]?元|英镑)|[万亿])"
+_PIECE: Final = re.compile(
+    rf"[{_OPENING}]*(?:[0-9.,]+{_UNIT}|[^\s{_WIDE}{_OPENING}]+|[{_WIDE}]|[{_OPENING}])[{_CLOSING}]*|\s+")
 
 
 def wrap(text: str, width: int) -> list[str]:

@@ -261,7 +261,8 @@ def _holdings(tables: Mapping[str, Any], me: pd.Series, analysis: Analysis, word
         for r in h.to_dict("records"))
     rest = h["value"].iloc[SHOWN:]
     more = words.text("say.more_holdings", count=len(rest), amount=words.money(float(rest.sum()), str(me["currency"]))) if len(rest) else ""
-    heads = columns(words, holding="text", asset_class="text", bucket="label", value="number", weight="number", source="label")
+    heads = (*columns(words, holding="text", asset_class="text", bucket="label", value="number", weight="number"),
+             Column(words.text("head.source"), "label", spare=True))
     return Table(words.text("title.holdings"), heads, rows, SHOWN, more)
 
 

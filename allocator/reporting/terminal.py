@@ -53,9 +53,11 @@ def draw(blocks: Iterable[Block], stream: IO[str], *, width: int | None = None) 
     def paragraph(content: str, tone: Tone = "", bold: bool = False) -> None:
         console.print(text("\n".join(wrap(content, width)), tone, bold))
 
-    for i, block in enumerate(blocks):
-        if isinstance(block, Heading | Table) and i:
+    last: Block | None = None
+    for block in blocks:
+        if _apart(last, block):
             console.print()
+        last = block
         if isinstance(block, Heading):
             paragraph(block.text, bold=True)
         elif isinstance(block, Line):
@@ -81,9 +83,11 @@ def draw(blocks: Iterable[Block], stream: IO[str], *, width: int | None = None) 
 def plain(blocks: Iterable[Block], *, encoding: str = "utf-8") -> str:
     """Blocks as plain text: a line each, tables tab-separated, every row, without pictures."""
     fit, out = _fitting(encoding), io.StringIO()
-    for i, block in enumerate(blocks):
-        if isinstance(block, Heading | Table) and i:
+    last: Block | None = None
+    for block in blocks:
+        if _apart(last, block):
             out.write("\n")
+        last = block
         if isinstance(block, Heading | Line):
             out.write(fit(block.text) + "\n")
             continue
@@ -96,6 +100,11 @@ def plain(blocks: Iterable[Block], *, encoding: str = "utf-8") -> str:
         if block.more and block.shown is None:
             out.write(fit(block.more) + "\n")
     return out.getvalue()
+
+
+def _apart(last: Block | None, block: Block) -> bool:
+    """Whether a blank line belongs between two blocks."""
+    return last is not None and (isinstance(block, Heading | Table) or isinstance(last, Table))
 
 
 def _fitting(encoding: str) -> Callable[[str], str]:

@@ -1,0 +1,163 @@
+"""click in the user's language: help pages, choices and usage errors."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import click
+
+from allocator.i18n import Words
+
+WIDTH = 80
+"""Columns of a help page."""
+
+
+class OneOf(click.Choice[str]):
+    """A choice that says in words what is allowed."""
+
+    def __init__(self, choices: Sequence[str], words: Words) -> None:
+        super().__init__(choices)
+        self._words = words
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Take a value out of the list, or fail."""
+        if value in self.choices:
+            return str(value)
+        raise click.UsageError(self._words.text("error.bad_choice", option=_name(param), value=value, allowed=", ".join(self.choices)), ctx)
+
+
+class Day(click.ParamType):
+    """A date, YYYY-MM-DD."""
+
+    name = "date"
+
+    def __init__(self, words: Words) -> None:
+        self._words = words
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:  # noqa: ARG002
+        """How the value is shown in the help; older click gives no context."""
+        return "YYYY-MM-DD"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """Read the date, or fail."""
+        try:
+            return value if isinstance(value, date) else date.fromisoformat(value)
+        except ValueError:
+            raise click.UsageError(self._words.text("error.bad_date", option=_name(param)), ctx) from None
+
+
+class Spoken(click.Command):
+    """A command whose help speaks the user's language."""
+
+    words: Words
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the usage line."""
+        formatter.write_usage(ctx.command_path, " ".join(self.collect_usage_pieces(ctx)), prefix=self.words.text("help.usage") + " ")
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write what the command does."""
+        from allocator.reporting.layout import wrap
+
+        formatter.write("\n" + "".join(f"  {line}\n" for line in wrap(self.help or "", WIDTH - 4)))
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options and, for a group, its commands."""
+        found = [(p.get_help_record(ctx), p) for p in self.get_params(ctx)]
+        _definitions(self.words.text("help.options"), [r for r, p in found if r and not isinstance(p, click.Argument)], formatter)
+        if isinstance(self, click.Group):
+            _definitions(self.words.text("help.commands"), [(n, c.short_help or "") for n, c in self.commands.items()], formatter)
+
+
+class SpokenGroup(Spoken, click.Group):
+    """A group of commands in the user's language."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or say which one may be meant."""
+        if args[0].startswith("-") or self.get_command(ctx, args[0]) is not None:
+            return super().resolve_command(ctx, args)
+        near = difflib.get_close_matches(args[0], self.commands, n=1) or list(self.commands)
+        raise click.UsageError(self.words.text("error.no_such_command", command=args[0], hint=did_you_mean(near, self.words)), ctx)
+
+
+def command(words: Words, name: str, callback: Any, params: Sequence[click.Parameter], help_key: str) -> Spoken:
+    """Make a command; its short help is the first sentence of its help."""
+    return _spoken(Spoken(name, callback=callback, params=[*params, help_option(words)], add_help_option=False), words, help_key)
+
+
+def group(words: Words, name: str, params: Sequence[click.Parameter], help_key: str, commands: Sequence[click.Command]) -> SpokenGroup:
+    """Make a group of commands; called without one it shows its help and counts as wrong usage."""
+
+    @click.pass_context
+    def nothing(ctx: click.Context, **_: Any) -> int:
+        if ctx.invoked_subcommand is None:
+            click.echo(ctx.get_help(), err=True)
+            ctx.exit(2)
+        return 0
+
+    out = SpokenGroup(name, callback=nothing, params=[*params, help_option(words)], add_help_option=False, invoke_without_command=True,
+                      no_args_is_help=False)
+    for one in commands:
+        out.add_command(one)
+    return _spoken(out, words, help_key)
+
+
+def help_option(words: Words) -> click.Option:
+    """The --help option."""
+
+    def show(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+        if asked and not ctx.resilient_parsing:
+            click.echo(ctx.get_help())
+            ctx.exit()
+
+    return click.Option(["--help"], is_flag=True, is_eager=True, expose_value=False, callback=show, help=words.text("help.help"))
+
+
+def usage_message(error: click.ClickException, words: Words) -> str:
+    """Say what is wrong with a command line, in the user's language."""
+    if isinstance(error, click.NoSuchOption):
+        hint = did_you_mean(list(error.possibilities or []), words) if error.possibilities else ""
+        return words.text("error.no_such_option", option=error.option_name, hint=hint)
+    if isinstance(error, click.MissingParameter):
+        param = error.param
+        return words.text("error.missing_argument", argument=_name(param))
+    if isinstance(error, click.BadOptionUsage):
+        return words.text("error.option_needs_value", option=error.option_name)
+    return error.message
+
+
+def did_you_mean(options: Sequence[str], words: Words) -> str:
+    """A hint at what may have been meant."""
+    return words.text("error.did_you_mean", options=", ".join(options))
+
+
+def _spoken(one: Any, words: Words, help_key: str) -> Any:
+    text = words.text(help_key)
+    one.words, one.help = words, text
+    end = "。" if words.lang == "zh" else ". "
+    first = text.split(end)[0].rstrip(".")
+    one.short_help = first + ("。" if words.lang == "zh" else ".")
+    return one
+
+
+def _definitions(title: str, rows: Sequence[tuple[str, str]], formatter: click.HelpFormatter) -> None:
+    from allocator.reporting.layout import wrap
+
+    left = min(max((len(r[0]) for r in rows), default=0), 26)
+    formatter.write(f"\n{title}:\n")
+    for name, text in rows:
+        lines = wrap(text, WIDTH - left - 6)
+        head = f"  {name:<{left}}  "
+        if len(name) > left:
+            formatter.write(f"  {name}\n")
+            head = " " * (left + 4)
+        formatter.write(head + ("\n" + " " * (left + 4)).join(lines) + "\n")
+
+
+def _name(param: click.Parameter | None) -> str:
+    if param is None:
+        return ""
+    return param.opts[-1] if isinstance(param, click.Option) else str(param.human_readable_name)

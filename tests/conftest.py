@@ -1,0 +1,49 @@
+"""Small books for tests, and where the real data lie."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from allocator.book import Book, read_book
+
+ON = dt.date(2026, 9, 30)
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared" / "data"
+SAMPLE = ROOT / "data" / "sample"
+
+Rows = Iterable[tuple[str, str, str, float]]
+
+
+def make_book(holdings: Any, clients: Any = None, **tables: Any) -> Book:
+    """Build a book of (client_id, name, asset_class, value) tuples or a DataFrame, and client rows as dicts."""
+    if not isinstance(holdings, pd.DataFrame):
+        holdings = pd.DataFrame(list(holdings), columns=["client_id", "name", "asset_class", "value"])
+    if clients is not None and not isinstance(clients, pd.DataFrame):
+        clients = pd.DataFrame(list(clients))
+    made = {k: v if isinstance(v, pd.DataFrame) else pd.DataFrame(list(v)) for k, v in tables.items()}
+    return read_book(holdings, **({} if clients is None else {"clients": clients}), **made)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Callable[[str], Path]:
+    """Path of a real data file, or a skip with the reason."""
+
+    def path(name: str) -> Path:
+        found = SHARED / name
+        if not found.exists():
+            pytest.skip(f"real data not here: shared/data/{name}")
+        return found
+
+    return path
+
+
+@pytest.fixture(scope="session")
+def sample() -> Book:
+    """The bundled sample book."""
+    return read_book(SAMPLE)
