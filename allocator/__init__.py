@@ -25,18 +25,42 @@ __version__ = "0.1.0"
 
 # Loaded when first asked for: `import allocator` stays fast, and the command line shows its help without pandas.
 _HOMES = {
-    "Analysis": "analysis", "AllocatorError": "errors", "Book": "book", "ConfigError": "errors", "Framework": "framework",
-    "InputError": "errors", "Plan": "plan", "SolveError": "errors", "analyze": "pipeline", "load_assumptions": "assumptions",
-    "load_framework": "framework", "read_book": "book", "rebalance": "pipeline", "sample_path": "sample",
+    "Analysis": "analysis",
+    "AllocatorError": "errors",
+    "Book": "book",
+    "ConfigError": "errors",
+    "Framework": "framework",
+    "InputError": "errors",
+    "Plan": "plan",
+    "SolveError": "errors",
+    "analyze": "pipeline",
+    "load_assumptions": "assumptions",
+    "load_framework": "framework",
+    "read_book": "book",
+    "rebalance": "pipeline",
+    "sample_path": "sample",
 }
 
 __all__ = [
-    "AllocatorError", "Analysis", "Book", "ConfigError", "Framework", "InputError", "Plan", "SolveError", "__version__", "analyze",
-    "load_assumptions", "load_framework", "read_book", "rebalance", "sample_path",
+    "AllocatorError",
+    "Analysis",
+    "Book",
+    "ConfigError",
+    "Framework",
+    "InputError",
+    "Plan",
+    "SolveError",
+    "__version__",
+    "analyze",
+    "load_assumptions",
+    "load_framework",
+    "read_book",
+    "rebalance",
+    "sample_path",
 ]
 
-# The package allocator.rebalance has the name of the function. Loaded here (it is empty) and taken away again, no later import
-# of its modules can put it in the function's place.
+# The package allocator.rebalance has the name of the function. Loaded here (it is empty) and taken away again, no later
+# import of its modules can put it in the function's place.
 importlib.import_module("allocator.rebalance")
 del globals()["rebalance"]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -15,38 +15,33 @@ WIDTH = 80
 """Columns of a help page."""
 
 
-class OneOf(click.Choice[str]):
-    """A choice that says in words what is allowed."""
-
-    def __init__(self, choices: Sequence[str], words: Words) -> None:
-        super().__init__(choices)
-        self._words = words
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Take a value out of the list, or fail."""
-        if value in self.choices:
-            return str(value)
-        raise click.UsageError(self._words.text("error.bad_choice", option=_name(param), value=value, allowed=", ".join(self.choices)), ctx)
+SpokenT = TypeVar("SpokenT", bound="Spoken")
+Callback = Callable[[click.Context, click.Parameter, Any], Any]
 
 
-class Day(click.ParamType):
-    """A date, YYYY-MM-DD."""
+def one_of(choices: Sequence[str], words: Words) -> Callback:
+    """Make an option's callback that takes one out of a list."""
 
-    name = "date"
+    def check(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+        if value is None or value in choices:
+            return value
+        allowed = ", ".join(choices)
+        text = words.text("error.bad_choice", option=_name(param), value=value, allowed=allowed)
+        raise click.UsageError(text, ctx)
 
-    def __init__(self, words: Words) -> None:
-        self._words = words
+    return check
 
-    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:  # noqa: ARG002
-        """How the value is shown in the help; older click gives no context."""
-        return "YYYY-MM-DD"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        """Read the date, or fail."""
+def a_day(words: Words) -> Callback:
+    """Make an option's callback that reads a date, YYYY-MM-DD."""
+
+    def check(ctx: click.Context, param: click.Parameter, value: str | None) -> date | None:
         try:
-            return value if isinstance(value, date) else date.fromisoformat(value)
+            return None if value is None else date.fromisoformat(value)
         except ValueError:
-            raise click.UsageError(self._words.text("error.bad_date", option=_name(param)), ctx) from None
+            raise click.UsageError(words.text("error.bad_date", option=_name(param)), ctx) from None
+
+    return check
 
 
 class Spoken(click.Command):
@@ -54,9 +49,18 @@ class Spoken(click.Command):
 
     words: Words
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the arguments apart; one too many is told in words."""
+        rest = super().parse_args(ctx, args)
+        if ctx.args and not isinstance(self, click.Group):
+            raise click.UsageError(self.words.text("error.extra_argument", argument=ctx.args[0]), ctx)
+        return rest
+
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the usage line."""
-        formatter.write_usage(ctx.command_path, " ".join(self.collect_usage_pieces(ctx)), prefix=self.words.text("help.usage") + " ")
+        formatter.write_usage(
+            ctx.command_path, " ".join(self.collect_usage_pieces(ctx)), prefix=self.words.text("help.usage") + " "
+        )
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write what the command does."""
@@ -67,39 +71,62 @@ class Spoken(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options and, for a group, its commands."""
         found = [(p.get_help_record(ctx), p) for p in self.get_params(ctx)]
-        _definitions(self.words.text("help.options"), [r for r, p in found if r and not isinstance(p, click.Argument)], formatter)
+        _definitions(
+            self.words.text("help.options"), [r for r, p in found if r and not isinstance(p, click.Argument)], formatter
+        )
         if isinstance(self, click.Group):
-            _definitions(self.words.text("help.commands"), [(n, c.short_help or "") for n, c in self.commands.items()], formatter)
+            _definitions(
+                self.words.text("help.commands"), [(n, c.short_help or "") for n, c in self.commands.items()], formatter
+            )
 
 
 class SpokenGroup(Spoken, click.Group):
     """A group of commands in the user's language."""
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or say which one may be meant."""
         if args[0].startswith("-") or self.get_command(ctx, args[0]) is not None:
             return super().resolve_command(ctx, args)
         near = difflib.get_close_matches(args[0], self.commands, n=1) or list(self.commands)
-        raise click.UsageError(self.words.text("error.no_such_command", command=args[0], hint=did_you_mean(near, self.words)), ctx)
+        raise click.UsageError(
+            self.words.text("error.no_such_command", command=args[0], hint=did_you_mean(near, self.words)), ctx
+        )
 
 
 def command(words: Words, name: str, callback: Any, params: Sequence[click.Parameter], help_key: str) -> Spoken:
     """Make a command; its short help is the first sentence of its help."""
-    return _spoken(Spoken(name, callback=callback, params=[*params, help_option(words)], add_help_option=False), words, help_key)
+    out = Spoken(
+        name,
+        callback=callback,
+        params=[*params, help_option(words)],
+        add_help_option=False,
+        context_settings={"allow_extra_args": True},
+    )
+    return _spoken(out, words, help_key)
 
 
-def group(words: Words, name: str, params: Sequence[click.Parameter], help_key: str, commands: Sequence[click.Command]) -> SpokenGroup:
+def group(
+    words: Words, name: str, params: Sequence[click.Parameter], help_key: str, commands: Sequence[click.Command]
+) -> SpokenGroup:
     """Make a group of commands; called without one it shows its help and counts as wrong usage."""
 
-    @click.pass_context
-    def nothing(ctx: click.Context, **_: Any) -> int:
+    def nothing() -> int:
+        ctx = click.get_current_context()
         if ctx.invoked_subcommand is None:
             click.echo(ctx.get_help(), err=True)
             ctx.exit(2)
         return 0
 
-    out = SpokenGroup(name, callback=nothing, params=[*params, help_option(words)], add_help_option=False, invoke_without_command=True,
-                      no_args_is_help=False)
+    out = SpokenGroup(
+        name,
+        callback=nothing,
+        params=[*params, help_option(words)],
+        add_help_option=False,
+        invoke_without_command=True,
+        no_args_is_help=False,
+    )
     for one in commands:
         out.add_command(one)
     return _spoken(out, words, help_key)
@@ -113,7 +140,9 @@ def help_option(words: Words) -> click.Option:
             click.echo(ctx.get_help())
             ctx.exit()
 
-    return click.Option(["--help"], is_flag=True, is_eager=True, expose_value=False, callback=show, help=words.text("help.help"))
+    return click.Option(
+        ["--help"], is_flag=True, is_eager=True, expose_value=False, callback=show, help=words.text("help.help")
+    )
 
 
 def usage_message(error: click.ClickException, words: Words) -> str:
@@ -134,7 +163,7 @@ def did_you_mean(options: Sequence[str], words: Words) -> str:
     return words.text("error.did_you_mean", options=", ".join(options))
 
 
-def _spoken(one: Any, words: Words, help_key: str) -> Any:
+def _spoken(one: SpokenT, words: Words, help_key: str) -> SpokenT:
     text = words.text(help_key)
     one.words, one.help = words, text
     end = "。" if words.lang == "zh" else ". "

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,8 +21,12 @@ from allocator.errors import ConfigError
 LANGUAGES: Final = ("en", "zh")
 DASH: Final = "–"
 """Stands for a number that is not known."""
-_UNITS: Final = {"zh": ((1e8, 50.0, "亿"), (1e4, 0.5, "万")), "en": ((1e9, 5e4, "bn"), (1e6, 50.0, "m"), (1e3, 0.5, "k"))}
+_UNITS: Final = {
+    "zh": ((1e8, 50.0, "亿"), (1e4, 0.5, "万")),
+    "en": ((1e9, 5e4, "bn"), (1e6, 50.0, "m"), (1e3, 0.5, "k")),
+}
 """Unit, half of the last digit shown in the unit below it, and its sign: 9,999.996万 is written 1.00亿."""
+_LOOSE: Final = re.compile(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])")
 
 
 class Named(Protocol):
@@ -68,6 +73,10 @@ class Words:
     def name(self, thing: Named) -> str:
         """Name of a part of the framework."""
         return thing.zh if self.lang == "zh" else thing.en
+
+    def tight(self, text: str) -> str:
+        """Take the blanks out from between Chinese letters, where figures with Chinese units met Chinese words."""
+        return _LOOSE.sub("", text) if self.lang == "zh" else text
 
     def percent(self, share: float, digits: int = 1) -> str:
         """0.1234 as ``12.3%``; NaN and infinity as a dash."""

@@ -263,10 +263,7 @@ def _unpaid(sheet: Sheet, ledger: Ledger) -> int:
     """Loans whose security is sold in part without repaying at least that part of the loan."""
     if not sheet.security:
         return 0
-    sold: dict[str, tuple[Decimal, Decimal]] = {}
-    for item, amount in zip(sheet.items, ledger.sold(sheet), strict=True):
-        if amount > 0 and item.value > 0:
-            sold[item.asset_id] = (amount, item.value)
+    sold = {x.asset_id: (amount, x.value) for x, amount in zip(sheet.items, ledger.sold(sheet), strict=True)}
     unpaid = 0
     for loan, repaid in zip(sheet.loans, ledger.repaid(sheet), strict=True):
         if loan.secured_by in sold and not loan.own_use:

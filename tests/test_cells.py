@@ -105,3 +105,8 @@ def test_fast_and_slow_paths_agree(numbers: list[float | None]) -> None:
     assert np.array_equal(fast, slow[:-1], equal_nan=True)
     assert np.array_equal(fast, np.array([np.nan if n is None else n for n in numbers], dtype=float), equal_nan=True)
     assert slow[-1] == 1000.0
+
+
+def test_minus_zero_is_zero() -> None:
+    values = read_cells(Column("x", "number", ""), pd.Series(["-0.0", "0"])).values
+    assert not np.signbit(values.to_numpy()).any()

@@ -28,8 +28,18 @@ from allocator.verify import Certificate, Check, Item, Loan, Move, Sheet, Verifi
 
 CLASSIC = load_framework("classic")
 CHHABRA = load_framework("chhabra")
+OWN = CLASSIC.model_copy(
+    update={
+        "name": "own",
+        "bands": {
+            k: b.model_copy(update={"limits": b.limits | {"class:gold": 0.1, "group:alternatives": 0.05}})
+            for k, b in CLASSIC.bands.items()
+        },
+    }
+)
+"""A framework with limits on a class and on a group."""
 LONG_RUN = load_assumptions("long_run")
-VERIFIERS = {f.name: Verifier(f, LONG_RUN) for f in (CLASSIC, CHHABRA)}
+VERIFIERS = {f.name: Verifier(f, LONG_RUN) for f in (CLASSIC, CHHABRA, OWN)}
 D = Decimal
 
 
@@ -137,6 +147,14 @@ def test_share_caps_and_floors() -> None:
         assert (r.after, r.excess_after) == (r.before, r.excess_before)
         assert r.verdict == ("holds" if D(excess) == 0 else "no_worse")
     assert c.holds
+
+
+def test_limits_of_one_s_own_on_a_class_or_a_group() -> None:
+    c = run(
+        sheet_of(item("gold", 300, "gold"), item("coin", 100, "crypto"), item("f", 600, "bond_fund")), framework=OWN
+    )
+    assert (row(c, "class:gold").before, row(c, "class:gold").excess_before) == (D("0.3"), D("0.2"))
+    assert (row(c, "group:alternatives").before, row(c, "group:alternatives").excess_before) == (D("0.1"), D("0.05"))
 
 
 def test_groups_are_shared_out_and_funds_looked_through() -> None:
@@ -294,6 +312,14 @@ def test_a_name_that_cannot_be_sold_does_not_excuse_another() -> None:
     assert row(worse_sum_only_by_costs, "single_holding").verdict == "worse"  # a itself could have been sold
 
 
+def test_what_counts_in_no_limit_on_issuers_does_not_spoil_the_excuse() -> None:
+    bond = item("bond", 300, "corporate_bond", issuer="acme", sellable=D(0))
+    fund = item("fund", 100, "bond_fund", issuer="acme")  # can be sold, but is no single name
+    sheet = sheet_of(item("cash", 600, "deposit"), bond, fund, item("bill", 0, "treasury_bill"))
+    c = run(sheet, *plan_of(sheet, ("bill", "buy", 400)))
+    assert {row(c, n).verdict for n in ("issuer", "single_holding")} == {"untouched"}
+
+
 def test_floors_have_no_excuse() -> None:
     sheet = sheet_of(
         item("cash", 700, "deposit"), item("a", 300, "equity_fund", tradable=False), item("fund", 0, "bond_fund")
@@ -310,6 +336,16 @@ def test_tolerance_is_one_part_in_a_million_of_the_total() -> None:
     assert row(run(sheet, *plan_of(sheet, ("a", "buy", exactly))), "single_holding").verdict == "holds"
     beyond = row(run(sheet, *plan_of(sheet, ("a", "buy", exactly + D("0.01")))), "single_holding")
     assert (beyond.verdict, beyond.excess_before, beyond.excess_after) == ("worse", 0, D("0.00000101"))
+    # the same beyond an excess at the start, by name and in all
+    two = [item(n, 250_000, "listed_equity", buy_cost=D(0)) for n in "ab"]
+    sheet = sheet_of(item("cash", 500_000, "deposit"), *two)
+    for moves, verdict in (
+        ([("a", "buy", exactly)], "no_worse"),
+        ([("a", "buy", exactly + D("0.01"))], "worse"),
+        ([("a", "buy", exactly / 2), ("b", "buy", exactly / 2)], "no_worse"),
+        ([("a", "buy", exactly / 2), ("b", "buy", exactly / 2 + D("0.01"))], "worse"),
+    ):
+        assert row(run(sheet, *plan_of(sheet, *moves)), "single_holding").verdict == verdict
 
 
 # ----------------------------------------------------------------------------------------------------- starting point
@@ -387,6 +423,14 @@ def test_what_the_withdrawal_took_in_full_cannot_be_sold_again() -> None:
     moves = starting_point(sheet, CLASSIC)
     assert moves == (Move("firm", "sell", D(200), D("16.00")),)
     assert run(sheet, *moves).holds
+    art = item("art", 20, "collectible")  # dearer to sell than the firm
+    sheet = replace(sheet, items=(*sheet.items, art))
+    assert starting_point(sheet, CLASSIC) == moves
+    c = run(sheet, *moves, trade(sheet, "art", "sell", 20), trade(sheet, "bill", "buy", D("16.99")))
+    assert {row(c, n).verdict for n in ("business", "single_holding", "issuer")} == {"untouched"}
+    smaller = replace(sheet, cash_flow=D("-183.08"))  # one of the firm is left to sell
+    c = run(smaller, replace(moves[0], amount=D(199), cost=D("15.92")), trade(sheet, "art", "sell", 20))
+    assert row(c, "business").verdict == "worse"
 
 
 def test_unfunded_is_none_and_an_unpaid_withdrawal_breaks_the_money() -> None:
@@ -471,13 +515,15 @@ def test_a_withdrawal_never_sells_what_secures_a_loan() -> None:
         Move("loan", "repay", D(-1), D(0)),
         Move("loan", "repay", D("NaN"), D(0)),
         Move("nobody", "repay", D(1), D(0)),
+        Move("nothing", "repay", D(1), D(0)),
         Move("stock", "repay", D(1), D(0)),
         Move("loan", "sell", D(1), D(0)),
         Move("loan", "buy", D(1), D(0)),
     ],
 )
 def test_repayments_that_cannot_be(move: Move) -> None:
-    assert "amounts" in failed(run(FAMILY, move))
+    sheet = replace(FAMILY, loans=(*FAMILY.loans, Loan("nothing", D(0), D(12))))
+    assert "amounts" in failed(run(sheet, move))
 
 
 def test_repayments_are_free_and_come_once() -> None:
@@ -589,6 +635,12 @@ def test_part_of_a_cent_that_may_be_sold_is_rounded_up_but_never_beyond_the_valu
     assert "amounts" in failed(run(whole, *plan_of(whole, ("a", "sell", "99.99"))))
 
 
+def test_faults_add_up_and_never_cancel() -> None:
+    unreadable = Move("fund", "sell", D("NaN"), D(0))
+    got = failed(run(FAMILY, *edit(0, cost=D("100.00")), unreadable))
+    assert got == {"money", "costs", "amounts"}
+
+
 def test_costs_round_half_to_even() -> None:
     free = item("a", 100, "gold", sell_cost=D("0.005"))
     sheet = sheet_of(item("cash", 100, "deposit"), free)
@@ -682,6 +734,22 @@ def test_assumptions_must_cover_the_framework() -> None:
         Verifier(CLASSIC, fewer)
 
 
+def test_verifiers_are_kept_but_never_mixed_up() -> None:
+    kept = verify_module._verifier
+    kept.cache_clear()
+    calm = LONG_RUN.model_copy(
+        update={
+            "name": "calm",
+            "factors": {k: f.model_copy(update={"volatility": f.volatility / 2}) for k, f in LONG_RUN.factors.items()},
+        }
+    )
+    seen = [row(verify(FAMILY, PLAN, f, a), "volatility").after for f in (CLASSIC, CHHABRA) for a in (LONG_RUN, calm)]
+    assert len(set(seen)) == 4
+    assert kept.cache_info().hits == 0
+    assert row(verify(FAMILY, PLAN, CLASSIC, calm), "volatility").after == seen[1]
+    assert kept.cache_info().hits == 1
+
+
 def test_the_caller_s_decimal_context_changes_nothing() -> None:
     with localcontext(Context(prec=3, traps=[])):
         rough = run(FAMILY, *PLAN)
@@ -697,7 +765,7 @@ NAMES = ("", "", "acme", "bolt")
 def random_sheet(rng: np.random.Generator, framework: Framework, *, flow: bool = False) -> Sheet:
     """A client of a framework with values in cents, some locks, some funds looked through, sometimes debts."""
     codes = list(framework.classes)
-    items = [item("cash", round(rng.uniform(0, 2e5), 2), "deposit")]
+    items = [item("cash", round(rng.uniform(0, 2e5), 2), "deposit", sell_cost=D(str(rng.choice([0.0, 0.01]))))]
     for k in range(int(rng.integers(1, 12))):
         code = str(rng.choice([*codes, "unclassified"]))
         more: dict[str, Any] = {
@@ -809,11 +877,11 @@ def positions_of(sheet: Sheet, framework: Framework, moves: Sequence[Move]) -> P
     )
 
 
-@pytest.mark.parametrize("preset", ["classic", "chhabra"])
+@pytest.mark.parametrize("preset", ["classic", "chhabra", "own"])
 @given(seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=150, deadline=None)
 def test_floats_and_decimals_agree(preset: str, seed: int) -> None:
-    framework = {"classic": CLASSIC, "chhabra": CHHABRA}[preset]
+    framework = {f.name: f for f in (CLASSIC, CHHABRA, OWN)}[preset]
     rng = np.random.default_rng(seed)
     sheet = random_sheet(rng, framework)
     total = float(total_of(sheet, framework))

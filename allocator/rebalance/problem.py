@@ -97,6 +97,23 @@ class Problem:
             + p.spread_weight * ((buy**2).sum() + (sell**2).sum())
         )
 
+    def violation(self, buy: FloatArray, sell: FloatArray) -> float:
+        """Largest violation of any constraint of the programme at some trades, each excess at its least."""
+        w = self.w0 + buy - sell
+        total = self.counts @ w
+        rows, names, risk = self.excess(w)
+        money = w.sum() + self.buy_cost @ buy + self.sell_cost @ sell - 1.0 - self.flow
+        worst = (
+            -buy,
+            buy - self.most_buy,
+            self.least_sell - sell,
+            sell - self.most_sell,
+            rows - (self.row_start - self.row_allowance * total),
+            names - (self.name_start - self.name_allowance * total),
+            [risk - (self.risk_start - self.risk_allowance * total), abs(money)],
+        )
+        return float(max(np.max(part, initial=0.0) for part in worst))
+
     @cached_property
     def mending(self) -> BoolArray:
         """Instruments whose sale raises money that is due or lowers a cap that is exceeded at the start."""

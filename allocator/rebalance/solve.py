@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from allocator.errors import SolveError
 from allocator.rebalance.instruments import Instruments
 from allocator.rebalance.model import Solution, compiled, shape_of
 from allocator.rebalance.problem import Problem
@@ -63,14 +64,17 @@ def optimise(problem: Problem, x: Instruments, total: float) -> Trades:
         if not doing:
             break
         # only what was about to trade a little is closed; the rest stays free to take its place
-        problem = problem.bounded(
+        closed = problem.bounded(
             most_buy=np.where(tiny_buy & (best.buy > WHOLE), 0.0, problem.most_buy),
             most_sell=np.where(tiny_sell & (best.sell > WHOLE), 0.0, problem.most_sell),
         )
-        again = _solve(problem)
+        try:
+            again = _solve(closed)
+        except SolveError:
+            break  # the small trades stay: a right plan with them is better than none
         if again is None:
-            return _nothing(problem, relaxed.objective)
-        best = again
+            break
+        best, problem = again, closed
     buy, sell = _clean(best, problem)
     return Trades(buy, sell, problem.objective(buy, sell), relaxed.objective, best.solver)
 

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 Tone = Literal["", "good", "bad", "warn", "dim", "strong"]
 Kind = Literal["text", "label", "number", "picture", "sentence"]
-"""``text`` and ``sentence`` are wrapped where they must be, ``label`` and ``number`` never; a ``picture`` is only ever drawn."""
+"""``text`` and ``sentence`` are wrapped, ``label`` and ``number`` never; a ``picture`` is drawn or left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Table:
     Attributes
     ----------
     shown, more
-        Rows that are drawn on a terminal, and the line that sums up the rest (or a note); where output is piped every row
+        Rows that are drawn on a terminal, and the line that sums up the rest (or a note); through a pipe every row
         is printed.
     legend
         What the signs of a picture mean, for where pictures are drawn.
@@ -53,10 +53,11 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One paragraph."""
+    """One paragraph; ``apart`` puts a blank line before it."""
 
     text: str
     tone: Tone = ""
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)

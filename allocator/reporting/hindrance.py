@@ -28,8 +28,9 @@ def why_exceeded(plan: Plan, i: int, limit: Limit, bound: float, words: Words) -
     rows = slice(int(p.start[i]), int(p.start[i + 1]))
     locked = p.value[rows] * (1.0 - p.sellable[rows])
     inside = (p.mix_table @ plan.before.framework.flag("inside"))[p.mix[rows]]
-    if limit.kind == "leverage":
-        return words.text("say.debt_stays")
+    if limit.kind == "leverage":  # what must be paid back so that (D − r) / (T − r) is the bound
+        owed = (float(plan.after.exposures.debt[i]) - bound * total) / (1.0 - bound)
+        return words.text("say.floor_blocked" if total - float(locked @ inside) < owed else "say.weighed")
     if limit.kind == "volatility":
         alone = _volatility(plan, i, rows, locked)
         held = alone > bound
@@ -47,9 +48,15 @@ def why_exceeded(plan: Plan, i: int, limit: Limit, bound: float, words: Words) -
 def still_exceeded(plan: Plan, i: int, words: Words) -> list[tuple[Limit, str, str]]:
     """List limits that stay exceeded: the limit, its bound as text, and why."""
     t = plan.after.limit_table
-    return [(limit, with_unit(limit.name, float(t.bound[i, j]), words),
-             why_exceeded(plan, i, limit, float(t.bound[i, j]), words))
-            for j, limit in enumerate(t.limits) if t.exceeded[i, j]]
+    return [
+        (
+            limit,
+            with_unit(limit.name, float(t.bound[i, j]), words),
+            why_exceeded(plan, i, limit, float(t.bound[i, j]), words),
+        )
+        for j, limit in enumerate(t.limits)
+        if t.exceeded[i, j]
+    ]
 
 
 def _locked_part(plan: Plan, limit: Limit, rows: slice, locked: FloatArray) -> float:
@@ -60,7 +67,7 @@ def _locked_part(plan: Plan, limit: Limit, rows: slice, locked: FloatArray) -> f
     named = locked * (plan.before.exposures.named[rows] > 0)
     if limit.kind == "issuer":
         _, code = np.unique(p.issuer[rows], return_inverse=True)
-        named = np.bincount(code, weights=named)
+        named = np.bincount(code, weights=named).astype("float64")
     return float(named.max(initial=0.0))
 
 

@@ -1,9 +1,9 @@
-"""JSON that other programs rely on: one object, schema ``allocator/1``. Built from arrays, in one pass over the book."""
+"""JSON that other programs rely on: one object, schema ``allocator/1``, built from arrays in one pass."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +19,9 @@ SCHEMA: Final = "allocator/1"
 Json = dict[str, Any]
 
 
-def check_json(analysis: Analysis, words: Words, *, client: str | None = None, counts: pd.DataFrame | None = None) -> Json:
+def check_json(
+    analysis: Analysis, words: Words, *, client: str | None = None, counts: pd.DataFrame | None = None
+) -> Json:
     """Put an analysis into one object.
 
     Parameters
@@ -59,8 +61,20 @@ def rebalance_json(plan: Plan, words: Words, *, client: str | None = None, count
     for one, plans in zip(clients, _plans(plan, which, words), strict=True):
         one["plan"] = plans
     for one, then in zip(clients, after, strict=True):
-        one["plan"]["after"] = {k: then[k] for k in (
-            "total", "net_worth", "equity", "buckets", "concentration", "risk", "reserve", "limits", "holdings")}
+        one["plan"]["after"] = {
+            k: then[k]
+            for k in (
+                "total",
+                "net_worth",
+                "equity",
+                "buckets",
+                "concentration",
+                "risk",
+                "reserve",
+                "limits",
+                "holdings",
+            )
+        }
     return _whole(plan.before, words, clients, client, counts)
 
 
@@ -76,12 +90,21 @@ def records(frame: pd.DataFrame, money: Iterable[str] = ()) -> list[Json]:
     return [dict(zip(frame.columns, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def _whole(analysis: Analysis, words: Words, clients: list[Json], client: str | None, counts: pd.DataFrame | None) -> Json:
+def _whole(
+    analysis: Analysis, words: Words, clients: list[Json], client: str | None, counts: pd.DataFrame | None
+) -> Json:
     from allocator import __version__
 
     out: Json = {
-        "schema": SCHEMA, "version": __version__, "framework": analysis.framework.name, "assumptions": analysis.assumptions.name,
-        "date": analysis.on.isoformat(), "language": words.lang, "clients": clients, "issues": _issues(analysis, words, client)}
+        "schema": SCHEMA,
+        "version": __version__,
+        "framework": analysis.framework.name,
+        "assumptions": analysis.assumptions.name,
+        "date": analysis.on.isoformat(),
+        "language": words.lang,
+        "clients": clients,
+        "issues": _issues(analysis, words, client),
+    }
     return out if counts is None else out | {"rows": records(counts)}
 
 
@@ -111,16 +134,29 @@ def _clients(a: Analysis, which: Sequence[int], unit: FloatArray) -> list[Json]:
     out = []
     for i in which:
         s = summary[i]
-        out.append({
-            "client_id": s["client_id"], "band": s["band"] or None, "currency": s["currency"], "status": s["status"],
-            "total": s["total"], "net_worth": s["net_worth"], "equity": s["equity"], "unclassified": unclassified[i],
-            "buckets": buckets[i],
-            "concentration": {"score": s["score"], "grade": s["grade"], "rules": rules[i]},
-            "risk": {"volatility": s["volatility"], "limit": volatility_limit[i], "expected_return": s["expected_return"],
-                     "leverage": s["leverage"]},
-            "reserve": {"months": s["reserve_months"], "needed": s["reserve_needed"]},
-            "limits": limits[i], "holdings": holdings[start[i] : start[i + 1]],
-        })
+        out.append(
+            {
+                "client_id": s["client_id"],
+                "band": s["band"] or None,
+                "currency": s["currency"],
+                "status": s["status"],
+                "total": s["total"],
+                "net_worth": s["net_worth"],
+                "equity": s["equity"],
+                "unclassified": unclassified[i],
+                "buckets": buckets[i],
+                "concentration": {"score": s["score"], "grade": s["grade"], "rules": rules[i]},
+                "risk": {
+                    "volatility": s["volatility"],
+                    "limit": volatility_limit[i],
+                    "expected_return": s["expected_return"],
+                    "leverage": s["leverage"],
+                },
+                "reserve": {"months": s["reserve_months"], "needed": s["reserve_needed"]},
+                "limits": limits[i],
+                "holdings": holdings[start[i] : start[i + 1]],
+            }
+        )
     return out
 
 
@@ -143,9 +179,22 @@ def _limits(a: Analysis, unit: FloatArray) -> list[list[Json]]:
     names = [(limit.name, limit.sense) for limit in t.limits]
     value, bound, excess = (_plain(x) for x in (t.value, t.bound, t.excess))
     money, exceeded = _cents(t.excess * unit[:, None]), t.exceeded.tolist()
-    return [[{"limit": name, "value": value[i][j], "bound": bound[i][j], "sense": sense, "excess": excess[i][j],
-              "excess_amount": money[i][j], "exceeded": exceeded[i][j]}
-             for j, (name, sense) in enumerate(names) if bound[i][j] is not None] for i in range(len(a))]
+    return [
+        [
+            {
+                "limit": name,
+                "value": value[i][j],
+                "bound": bound[i][j],
+                "sense": sense,
+                "excess": excess[i][j],
+                "excess_amount": money[i][j],
+                "exceeded": exceeded[i][j],
+            }
+            for j, (name, sense) in enumerate(names)
+            if bound[i][j] is not None
+        ]
+        for i in range(len(a))
+    ]
 
 
 def _holdings(a: Analysis) -> list[Json]:
@@ -157,7 +206,7 @@ def _plans(plan: Plan, which: Sequence[int], words: Words) -> list[Json]:
     ids = plan.before.client_ids
     trades = _grouped(plan.trades, ids, ("amount", "cost"))
     checks, obstacles = _grouped(plan.checks, ids), _grouped(plan.obstacles, ids)
-    summary = records(plan.summary, ("cost", "buys", "sells", "missing"))
+    summary = records(plan.summary, ("cost", "buys", "sells", "repaid", "missing"))
     framework = plan.before.framework
     errors = plan.before.set_aside
     faults = _grouped(errors[errors["client_id"].isin(ids)], ids)
@@ -169,12 +218,25 @@ def _plans(plan: Plan, which: Sequence[int], words: Words) -> list[Json]:
             line["reason"] = trade_reason(line, framework, words)
         reason = plan_reason(s, faults.get(me, []), framework, words) if s["reason"] else None
         certified = checks.get(me, [])
-        out.append({
-            "status": s["status"], "reason": reason, "reason_code": s["reason"] or None, "reason_row": s["reason_row"] or None,
-            "objective": s["objective"], "gap": s["gap"], "cost": s["cost"], "turnover": s["turnover"], "buys": s["buys"],
-            "sells": s["sells"], "missing": s["missing"], "trades": lines, "obstacles": obstacles.get(me, []),
-            "certificate": {"holds": bool(s["certificate"]), "checks": certified},
-        })
+        out.append(
+            {
+                "status": s["status"],
+                "reason": reason,
+                "reason_code": s["reason"] or None,
+                "reason_row": s["reason_row"] or None,
+                "objective": s["objective"],
+                "gap": s["gap"],
+                "cost": s["cost"],
+                "turnover": s["turnover"],
+                "buys": s["buys"],
+                "sells": s["sells"],
+                "repaid": s["repaid"],
+                "missing": s["missing"],
+                "trades": lines,
+                "obstacles": obstacles.get(me, []),
+                "certificate": {"holds": bool(s["certificate"]), "checks": certified},
+            }
+        )
     return out
 
 
@@ -194,5 +256,6 @@ def _plain(values: AnyArray) -> list[Any]:
     """Nested lists of Python values with None for what is no number."""
     array = np.asarray(values)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        array = np.where(np.isfinite(array), array.astype("object"), None)
+        array = array.astype("object")
+        array[~np.isfinite(np.asarray(values))] = None
     return list(array.tolist())

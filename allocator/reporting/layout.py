@@ -19,7 +19,8 @@ _CLOSING: Final = "，。；：、！？）】》”’…％%"
 _OPENING: Final = "（【《“‘"
 _UNIT: Final = "(?:[万亿]?(?:[美港欧日]?元|英镑)|[万亿])"
 _PIECE: Final = re.compile(
-    rf"[{_OPENING}]*(?:[0-9.,]+{_UNIT}|[^\s{_WIDE}{_OPENING}]+|[{_WIDE}]|[{_OPENING}])[{_CLOSING}]*|\s+")
+    rf"[{_OPENING}]*(?:[0-9.,]+{_UNIT}|[^\s{_WIDE}{_OPENING}]+|[{_WIDE}]|[{_OPENING}])[{_CLOSING}]*|\s+"
+)
 
 
 def wrap(text: str, width: int) -> list[str]:
@@ -38,7 +39,7 @@ def wrap(text: str, width: int) -> list[str]:
                 part = _fitting(piece, width)
                 lines[-1] = part
                 lines.append("")
-                piece = piece[len(part):]
+                piece = piece[len(part) :]
         lines[-1] += piece
     return [line.rstrip() for line in lines if line.strip()] or [""]
 
@@ -58,8 +59,14 @@ def fitted(table: Table, width: int) -> tuple[list[int], list[int]]:
     (places, widths)
         Places of the columns that stay and their widths. Text columns share what the others leave.
     """
-    natural = [max(cell_len(line) for c in (column.head, *(row[j] for row in table.rows[: table.shown]))
-                   for line in cell(c).text.split("\n")) for j, column in enumerate(table.columns)]
+    natural = [
+        max(
+            cell_len(line)
+            for c in (column.head, *(row[j] for row in table.rows[: table.shown]))
+            for line in cell(c).text.split("\n")
+        )
+        for j, column in enumerate(table.columns)
+    ]
     keep = list(range(len(natural)))
     for j in reversed(range(len(natural))):
         if table.columns[j].spare and _least(keep, natural, table.columns) > width:

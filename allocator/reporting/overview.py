@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
 import pandas as pd
 
@@ -12,21 +13,31 @@ from allocator.issues import SEVERITIES
 from allocator.plan import Plan
 from allocator.reporting.blocks import Block, Blocks, Cell, Column, Heading, Line, Table, Tone
 from allocator.reporting.sentences import band_name, clean, grade_name, issue_message
-from allocator.reporting.sheet import GRADE_TONES, PLAN_TONES, columns, footer
+from allocator.reporting.sheet import CHECK_TONES, PLAN_TONES, footer
+from allocator.reporting.tables import Row, columns, rows_of
 
 EXAMPLES: Final = 3
 """Issues of one kind that are shown; JSON has them all."""
-CHECK_TONES: Final[dict[str, Tone]] = {"in_band": "good", "exceeded": "warn", "insolvent": "bad", "no_band": "bad", "empty": "dim"}
+GRADE_TONES: Final[Mapping[str, Tone]] = {"low": "good", "moderate": "", "high": "warn", "extreme": "bad"}
 
 
 def check_overview(analysis: Analysis, counts: pd.DataFrame, words: Words) -> Blocks:
     """The book as it is today; ``counts`` is ``Book.counts``."""
-    summary = analysis.summary.to_dict("records")
+    summary = rows_of(analysis.summary)
     rows = tuple(
-        (*_client(s, analysis, words), words.number(s["score"], 0),
-         Cell(grade_name(str(s["grade"]), words), GRADE_TONES.get(str(s["grade"]), "")), str(int(s["limits_exceeded"])),
-         Cell(words.text(f"status.{s['status']}"), CHECK_TONES[s["status"]])) for s in summary)
-    heads = (*_client_heads(analysis, words), *columns(words, score="number", grade="label", limits="number", status="label"))
+        (
+            *_client(s, analysis, words),
+            words.number(s["score"], 0),
+            Cell(grade_name(str(s["grade"]), words), GRADE_TONES.get(str(s["grade"]), "")),
+            str(int(s["limits_exceeded"])),
+            Cell(words.text(f"status.{s['status']}"), CHECK_TONES[s["status"]]),
+        )
+        for s in summary
+    )
+    heads = (
+        *_client_heads(analysis, words),
+        *columns(words, score="number", grade="label", limits="number", status="label"),
+    )
     table = Table(words.text("title.book", clients=f"{len(analysis):,}"), heads, rows)
     return (table, *_statuses(analysis.summary["status"], CHECK_TONES, words), *_rest(analysis, counts, words))
 
@@ -34,13 +45,23 @@ def check_overview(analysis: Analysis, counts: pd.DataFrame, words: Words) -> Bl
 def plan_overview(plan: Plan, counts: pd.DataFrame, words: Words) -> Blocks:
     """The book before and after the plans."""
     analysis = plan.before
-    pairs = zip(analysis.summary.to_dict("records"), plan.summary.to_dict("records"), strict=True)
+    pairs = zip(rows_of(analysis.summary), rows_of(plan.summary), strict=True)
     rows = tuple(
-        (*_client(s, analysis, words), _change(words.number(p["score_before"], 0), words.number(p["score_after"], 0), words),
-         _change(str(int(p["limits_before"])), str(int(p["limits_after"])), words),
-         Cell(words.text(f"status.{p['status']}"), PLAN_TONES[p["status"]]), *_moved(p, words)) for s, p in pairs)
-    heads = (*_client_heads(analysis, words), *columns(
-        words, score="number", limits="number", status="label", trades="number", turnover="number", cost="number"))
+        (
+            *_client(s, analysis, words),
+            _change(words.number(p["score_before"], 0), words.number(p["score_after"], 0), words),
+            _change(str(int(p["limits_before"])), str(int(p["limits_after"])), words),
+            Cell(words.text(f"status.{p['status']}"), PLAN_TONES[p["status"]]),
+            *_moved(p, words),
+        )
+        for s, p in pairs
+    )
+    heads = (
+        *_client_heads(analysis, words),
+        *columns(
+            words, score="number", limits="number", status="label", trades="number", turnover="number", cost="number"
+        ),
+    )
     table = Table(words.text("title.book", clients=f"{len(analysis):,}"), heads, rows)
     return (table, *_statuses(plan.summary["status"], PLAN_TONES, words), *_rest(analysis, counts, words))
 
@@ -50,36 +71,56 @@ def data_report(analysis: Analysis, counts: pd.DataFrame, words: Words) -> Block
     return _rest(analysis, counts, words)
 
 
+def reconciled(counts: pd.DataFrame, issues: pd.DataFrame) -> pd.DataFrame:
+    """Where every row went in the end: after reading, conversion sets the rows without a rate aside as well."""
+    late = issues[issues["code"] == "missing_rate"].groupby(["table", "file"]).size()
+    more = [int(late.get((t, f), 0)) for t, f in zip(counts["table"], counts["file"], strict=True)]
+    return counts.assign(used=counts["used"] - more, set_aside=counts["set_aside"] + more)
+
+
 def _client_heads(analysis: Analysis, words: Words) -> tuple[Column, ...]:
     initials = "/".join(words.name(b)[0] for b in analysis.framework.buckets.values())
-    return (*columns(words, client="label"), Column(words.text("head.band"), "label", spare=True), *columns(words, total="number"), Column(words.text("head.mix", buckets=initials), "number"))
+    return (
+        *columns(words, client="label"),
+        Column(words.text("head.band"), "label", spare=True),
+        *columns(words, total="number"),
+        Column(words.text("head.mix", buckets=initials), "number"),
+    )
 
 
-def _client(s: dict[str, Any], analysis: Analysis, words: Words) -> tuple[Cell | str, ...]:
+def _client(s: Row, analysis: Analysis, words: Words) -> tuple[Cell | str, ...]:
     shares = [s[b] for b in analysis.framework.bucket_codes]
     mix = DASH if any(x != x for x in shares) else "/".join(words.number(x * 100, 0) for x in shares)
-    return (clean(s["client_id"]), band_name(str(s["band"]), analysis.framework, words),
-            words.money(s["total"], s["currency"], short=True), mix)
+    return (
+        clean(s["client_id"]),
+        band_name(str(s["band"]), analysis.framework, words),
+        words.money(s["total"], s["currency"], short=True),
+        mix,
+    )
 
 
 def _change(before: str, after: str, words: Words) -> str:
     return before if before == after else words.text("number.change", before=before, after=after).replace(" ", "")
 
 
-def _moved(p: dict[str, Any], words: Words) -> tuple[str, str, str]:
+def _moved(p: Row, words: Words) -> tuple[str, str, str]:
     if not p["trades"]:
         return DASH, DASH, DASH
     return str(int(p["trades"])), words.percent(p["turnover"], 0), words.money(p["cost"], short=True)
 
 
-def _statuses(status: pd.Series, tones: dict[str, Tone], words: Words) -> list[Block]:
+def _statuses(status: pd.Series, tones: Mapping[str, Tone], words: Words) -> list[Block]:
     counts = status.value_counts()
-    rows = tuple((Cell(words.text(f"status.{code}"), tone), f"{counts[code]:,}") for code, tone in tones.items() if code in counts)
+    rows = tuple(
+        (Cell(words.text(f"status.{code}"), tone), f"{counts[code]:,}")
+        for code, tone in tones.items()
+        if code in counts
+    )
     return [Table(words.text("title.statuses"), columns(words, status="label", count="number"), rows)]
 
 
 def _rest(analysis: Analysis, counts: pd.DataFrame, words: Words) -> Blocks:
-    return (*_issues(analysis, words), _rows(counts, words), footer(analysis, words))
+    return (*_issues(analysis, words), _rows(reconciled(counts, analysis.issues), words), footer(analysis, words))
 
 
 def _issues(analysis: Analysis, words: Words) -> list[Block]:
@@ -94,8 +135,14 @@ def _issues(analysis: Analysis, words: Words) -> list[Block]:
         severity = str(part["severity"].iloc[0])
         label = words.text("say.issue_count", severity=words.text(f"severity.{severity}"), count=f"{len(part):,}")
         head: Cell | str = Cell(label, "bad" if severity == "error" else "dim")
-        for r in part.head(EXAMPLES).to_dict("records"):
-            rows.append((head, clean(r["client_id"]), issue_message(r, analysis.framework, words, currency.get(r["client_id"], ""))))
+        for r in rows_of(part.head(EXAMPLES)):
+            rows.append(
+                (
+                    head,
+                    clean(r["client_id"]),
+                    issue_message(r, analysis.framework, words, currency.get(r["client_id"], "")),
+                )
+            )
             head = ""
         if len(part) > EXAMPLES:
             rows.append(("", "", Cell(words.text("say.more_issues", count=f"{len(part) - EXAMPLES:,}"), "dim")))
@@ -103,7 +150,15 @@ def _issues(analysis: Analysis, words: Words) -> list[Block]:
 
 
 def _rows(counts: pd.DataFrame, words: Words) -> Table:
-    rows = tuple((words.get(f"table.{r['table']}", str(r["table"])), clean(r["file"]), *(f"{int(r[k]):,}" for k in (
-        "read", "used", "set_aside", "ignored"))) for r in counts.to_dict("records"))
-    heads = columns(words, table="text", file="text", read="number", used="number", set_aside="number", ignored="number")
+    rows = tuple(
+        (
+            words.get(f"table.{r['table']}", str(r["table"])),
+            clean(r["file"]),
+            *(f"{int(r[k]):,}" for k in ("read", "used", "set_aside", "ignored")),
+        )
+        for r in rows_of(counts)
+    )
+    heads = columns(
+        words, table="text", file="text", read="number", used="number", set_aside="number", ignored="number"
+    )
     return Table(words.text("title.rows"), heads, rows)

@@ -14,6 +14,8 @@ from allocator.schema import TABLES
 MONTHS: Final = "reserve_months"
 LONGEST: Final = 60
 """Longest piece of a cell shown in a sentence."""
+PLAIN_REASONS: Final = frozenset(f"reason.{why}" for why in ("cash", "cash_pays", "cash_flow", "secured", "repay"))
+"""Reasons of trades that are no limit and no target."""
 _HUGE: Final = 1e15
 
 
@@ -34,10 +36,14 @@ def clean(text: object) -> str:
 
 
 def limit_name(name: str, framework: Framework, words: Words) -> str:
-    """Name of a limit or a share: ``bucket:X``, ``group:X`` and ``class:X`` from the framework, others from the catalogue."""
+    """Name of a limit or a share: ``bucket:X`` and its like from the framework, others from the catalogue."""
     kind, _, code = name.partition(":")
     parts: Mapping[str, Mapping[str, Any]] = {
-        "bucket": framework.buckets, "group": framework.groups, "class": framework.classes, "target": framework.buckets}
+        "bucket": framework.buckets,
+        "group": framework.groups,
+        "class": framework.classes,
+        "target": framework.buckets,
+    }
     if code and kind in parts and code in parts[kind]:
         return words.name(parts[kind][code])
     return words.get(f"limit.{name}", words.get(f"check.{name}", name))
@@ -86,20 +92,32 @@ def trade_reason(trade: Mapping[str, Any], framework: Framework, words: Words) -
     Parameters
     ----------
     trade
-        ``because``, ``sense``, ``share_before``, ``share_after`` and ``bound``, as in ``Plan.trades``.
+        ``side``, ``because``, ``sense``, ``share_before``, ``share_after`` and ``bound``, as in ``Plan.trades``.
     """
     because, sense = str(trade["because"]), str(trade["sense"])
-    if because in ("cash", "cash_flow"):
+    if because == "cash" and trade["side"] == "sell":
+        because = "cash_pays"
+    if f"reason.{because}" in PLAIN_REASONS:
         return words.text(f"reason.{because}")
-    before, after, bound = (math.nan if trade[k] is None else float(trade[k]) for k in ("share_before", "share_after", "bound"))
+    before, after, bound = (
+        math.nan if trade[k] is None else float(trade[k]) for k in ("share_before", "share_after", "bound")
+    )
     if because.startswith("target:"):
         key = "target_away" if abs(after - bound) > abs(before - bound) else "target"
     else:
         # other trades may undo at the total what this one mends: then it is the plan as a whole that holds the limit
         better = after > before if sense == ">=" else after < before
         key = ("floor" if sense == ">=" else "cap") + ("" if better else "_held")
-    return words.text(f"reason.{key}", what=inside(limit_name(because, framework, words)), bound=with_unit(because, bound, words),
-                      before=with_unit(because, before, words), after=with_unit(because, after, words))
+    what = words.get(f"inline.{because}", inside(limit_name(because, framework, words)))
+    return words.tight(
+        words.text(
+            f"reason.{key}",
+            what=what,
+            bound=with_unit(because, bound, words),
+            before=with_unit(because, before, words),
+            after=with_unit(because, after, words),
+        )
+    )
 
 
 def issue_place(issue: Mapping[str, Any], words: Words) -> str:
@@ -148,7 +166,9 @@ def issue_message(issue: Mapping[str, Any], framework: Framework, words: Words, 
     return sentence[:1].upper() + sentence[1:]
 
 
-def plan_reason(plan: Mapping[str, Any], issues: Iterable[Mapping[str, Any]], framework: Framework, words: Words) -> str:
+def plan_reason(
+    plan: Mapping[str, Any], issues: Iterable[Mapping[str, Any]], framework: Framework, words: Words
+) -> str:
     """Say why a client has no plan.
 
     Parameters
@@ -159,8 +179,15 @@ def plan_reason(plan: Mapping[str, Any], issues: Iterable[Mapping[str, Any]], fr
         Issues of the client; the one that is meant is quoted, otherwise the code alone speaks.
     """
     code, row = str(plan["reason"]), int(plan["reason_row"] or 0)
-    nowhere = {"file": "", "table": "", "column": "", "row": 0, "code": code, "value": "",
-               "mend": ", ".join(framework.bands) if code == "band_missing" else ""}
+    nowhere = {
+        "file": "",
+        "table": "",
+        "column": "",
+        "row": 0,
+        "code": code,
+        "value": "",
+        "mend": ", ".join(framework.bands) if code == "band_missing" else "",
+    }
     found = (i for i in issues if i["code"] == code and row in (0, int(i["row"])))
     return issue_message(next(found, nowhere), framework, words)
 
@@ -178,12 +205,18 @@ def verdict(client: Mapping[str, Any], worst: Mapping[str, Any] | None, framewor
     status = str(client["status"])
     key = "exceeded_one" if status == "exceeded" and client["limits_exceeded"] == 1 else status
     data: dict[str, Any] = {
-        "band": inside(band_name(str(client["band"]), framework, words)), "score": words.number(client["score"], 0),
-        "grade": grade_name(str(client["grade"]), words), "count": int(client["limits_exceeded"])}
+        "band": inside(band_name(str(client["band"]), framework, words)),
+        "score": words.number(client["score"], 0),
+        "grade": grade_name(str(client["grade"]), words),
+        "count": int(client["limits_exceeded"]),
+    }
     if worst is not None:
         name = str(worst["limit"])
-        data |= {"limit": inside(limit_name(name, framework, words)), "value": with_unit(name, worst["value"], words),
-                 "bound": with_unit(name, worst["bound"], words)}
+        data |= {
+            "limit": inside(limit_name(name, framework, words)),
+            "value": with_unit(name, worst["value"], words),
+            "bound": with_unit(name, worst["bound"], words),
+        }
     return words.text(f"say.{key}", **data)
 
 
@@ -200,14 +233,23 @@ def plan_verdict(plan: Mapping[str, Any], client: Mapping[str, Any], reason: str
         Why there is no plan, as a sentence; only asked for where there is none.
     """
     key = {"in_band": "plan_in_band", "improved": "plan_improved"}.get(str(plan["status"]), str(plan["status"]))
+    if f"say.{key}_one" in words.table and (plan["limits_before"] if key == "stuck" else plan["trades"]) == 1:
+        key = f"{key}_one"
     total = float(client["total"])
     currency = str(client["currency"])
     return words.text(
-        f"say.{key}", trades=int(plan["trades"]), before=words.number(plan["score_before"], 0),
-        after=words.number(plan["score_after"], 0), cost=words.money(plan["cost"], currency),
-        cost_share=words.percent(plan["cost"] / total if total > 0 else math.nan), limits_before=int(plan["limits_before"]),
-        limits_after=int(plan["limits_after"]), count=int(plan["limits_before"]),
-        missing=words.money(plan["missing"], currency), reason=reason)
+        f"say.{key}",
+        trades=int(plan["trades"]),
+        before=words.number(plan["score_before"], 0),
+        after=words.number(plan["score_after"], 0),
+        cost=words.money(plan["cost"], currency),
+        cost_share=words.percent(plan["cost"] / total if total > 0 else math.nan),
+        limits_before=int(plan["limits_before"]),
+        limits_after=int(plan["limits_after"]),
+        count=int(plan["limits_before"]),
+        missing=words.money(plan["missing"], currency),
+        reason=reason,
+    )
 
 
 def _issue_data(issue: Mapping[str, Any], framework: Framework, words: Words, currency: str) -> tuple[str, str]:
@@ -223,7 +265,9 @@ def _issue_data(issue: Mapping[str, Any], framework: Framework, words: Words, cu
     elif code in ("unknown_class", "class_from_elsewhere", "unknown_band", "band_missing"):
         mend = _names(mend, framework, words)
     elif code in ("missing_value", "unknown_column", "unsecured_reference"):
-        mend = "、".join(_named(str(issue["table"]), c, words) for c in mend.split(", ")) if words.lang == "zh" else mend
+        mend = (
+            "、".join(_named(str(issue["table"]), c, words) for c in mend.split(", ")) if words.lang == "zh" else mend
+        )
     elif code in ("same_name", "similar_id"):
         mend = _quoted(mend, words)
     return (value if code == "missing_rate" else _quoted(value, words)), clean(mend)

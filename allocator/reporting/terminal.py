@@ -5,18 +5,38 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterable
-from typing import IO, Final, Literal
+from typing import Final, Literal, TextIO
 
 from allocator.reporting.blocks import Block, Heading, Line, Table, Tone, cell
 
-STYLES: Final[dict[Tone, str]] = {"": "", "good": "green", "bad": "red", "warn": "yellow", "dim": "dim", "strong": "bold"}
+STYLES: Final[dict[Tone, str]] = {
+    "": "",
+    "good": "green",
+    "bad": "red",
+    "warn": "yellow",
+    "dim": "dim",
+    "strong": "bold",
+}
 PLAINER: Final = {
-    "–": "-", "—": "-", "→": "->", "≤": "<=", "≥": ">=", "█": "#", "░": "-", "·": ".", "┃": "|", "…": "...", "×": "x", "∞": "inf",
-    "“": '"', "”": '"'}
+    "–": "-",
+    "—": "-",
+    "→": "->",
+    "≤": "<=",
+    "≥": ">=",
+    "█": "#",
+    "░": "-",
+    "·": ".",
+    "┃": "|",
+    "…": "...",
+    "×": "x",
+    "∞": "inf",
+    "“": '"',
+    "”": '"',
+}
 """Our own signs for an output that has no such letters; client text is escaped instead."""
 
 
-def show(blocks: Iterable[Block], stream: IO[str]) -> None:
+def show(blocks: Iterable[Block], stream: TextIO) -> None:
     """Write blocks: drawn where ``stream`` is a terminal, plain where it is not."""
     if stream.isatty():
         draw(blocks, stream)
@@ -24,7 +44,7 @@ def show(blocks: Iterable[Block], stream: IO[str]) -> None:
         stream.write(plain(blocks, encoding=stream.encoding or "utf-8"))
 
 
-def draw(blocks: Iterable[Block], stream: IO[str], *, width: int | None = None) -> None:
+def draw(blocks: Iterable[Block], stream: TextIO, *, width: int | None = None) -> None:
     """Draw blocks with colour and tables.
 
     Parameters
@@ -66,14 +86,20 @@ def draw(blocks: Iterable[Block], stream: IO[str], *, width: int | None = None) 
             if block.title:
                 paragraph(block.title, bold=True)
             places, widths = fitted(block, width)
-            table = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0), header_style="dim")
+            table = RichTable(
+                box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0), header_style="dim"
+            )
             for j, size in zip(places, widths, strict=True):
                 column = block.columns[j]
                 side: Literal["left", "right"] = "right" if column.kind == "number" else "left"
                 table.add_column(text(lines_of(column.head, column, size)), justify=side, width=size, no_wrap=True)
             for row in block.rows[: block.shown]:
-                table.add_row(*(text(lines_of(row[j], block.columns[j], size), cell(row[j]).tone)
-                                for j, size in zip(places, widths, strict=True)))
+                table.add_row(
+                    *(
+                        text(lines_of(row[j], block.columns[j], size), cell(row[j]).tone)
+                        for j, size in zip(places, widths, strict=True)
+                    )
+                )
             console.print(table)
             for note in (block.more, block.legend):
                 if note:
@@ -104,7 +130,9 @@ def plain(blocks: Iterable[Block], *, encoding: str = "utf-8") -> str:
 
 def _apart(last: Block | None, block: Block) -> bool:
     """Whether a blank line belongs between two blocks."""
-    return last is not None and (isinstance(block, Heading | Table) or isinstance(last, Table))
+    if last is None:
+        return False
+    return isinstance(block, Heading | Table) or isinstance(last, Table) or block.apart
 
 
 def _fitting(encoding: str) -> Callable[[str], str]:
@@ -121,13 +149,15 @@ def _encodes(text: str, encoding: str) -> bool:
     return True
 
 
-def safe_streams(*streams: IO[str]) -> None:
+def safe_streams(*streams: TextIO) -> None:
     """Let streams escape what their encoding cannot write, instead of failing."""
     for stream in streams:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def silence(stream: IO[str]) -> None:
+def silence(stream: TextIO) -> None:
     """Point a stream whose reader has gone away at nothing, so that Python's last flush cannot fail."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, stream.fileno())
+    os.close(nothing)

@@ -161,6 +161,26 @@ def test_files_that_cannot_be_read_say_what_to_do(tmp_path: Path, data: bytes, n
     assert str(tmp_path) not in str(error.value)
 
 
+def test_utf8_with_a_lost_byte_is_not_taken_for_gb18030(tmp_path: Path) -> None:
+    whole = f"{HEAD}\nc1,黄金条和白银条,gold,1\n".encode()
+    at = whole.index("条".encode())
+    broken = next(
+        b
+        for b in (whole[: at + i] + whole[at + i + 1 :] for i in range(12))
+        if not _fails(b, "gb18030") and _fails(b, "utf-8")
+    )
+    with pytest.raises(InputError, match="line 2 has a broken UTF-8"):
+        read_book(write(tmp_path, broken))
+
+
+def _fails(data: bytes, encoding: str) -> bool:
+    try:
+        data.decode(encoding)
+    except UnicodeDecodeError:
+        return True
+    return False
+
+
 def test_absent_files_and_pipes(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere\.csv: no such file"):
         read_book(tmp_path / "nowhere.csv")

@@ -1,0 +1,372 @@
+"""The analysis as a whole: what may never matter does not, tables agree with each other, and real families come out right."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ON, make_book
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from plain import World, random_world
+
+from allocator.analysis import Analysis
+from allocator.book import Book, read_book
+from allocator.errors import ConfigError, InputError
+from allocator.framework import load_framework
+from allocator.pipeline import analyze, rebalance
+
+TABLES = ("summary", "buckets", "rules", "limits", "holdings")
+UNCHANGED = ["defensive", "growth", "offensive", "score", "volatility", "expected_return", "reserve_months", "leverage"]
+few = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+seeds = st.integers(0, 10**6)
+
+
+def world_of(seed: int) -> World:
+    return random_world(seed, load_framework(), clients=12)
+
+
+def measured(a: Analysis) -> pd.DataFrame:
+    """What does not depend on the unit of money, by client: shares, score, risk, months, excesses, severities."""
+    who = pd.Index(a.client_ids)
+    out = a.summary.set_index("client_id")[UNCHANGED]
+    excess = pd.DataFrame(a.limit_table.excess, index=who, columns=[f"excess {x.key}" for x in a.limit_table.limits])
+    rules = pd.DataFrame(a.concentration.exposure, index=who, columns=[f"rule {r}" for r in a.framework.rules])
+    hhi = pd.DataFrame({"hhi_holding": a.concentration.hhi_holding, "hhi_class": a.concentration.hhi_class}, index=who)
+    return pd.concat([out, excess, rules, hhi], axis=1).sort_index()
+
+
+def same(one: Analysis, two: Analysis, tolerance: float = 1e-9) -> None:
+    pd.testing.assert_frame_equal(measured(one), measured(two), rtol=tolerance, atol=tolerance, check_names=False)
+    s1, s2 = (x.summary.set_index("client_id").sort_index() for x in (one, two))
+    for column in ("band", "grade", "status", "limits_exceeded"):
+        assert s1[column].tolist() == s2[column].tolist(), column
+
+
+# ---- what may never matter
+
+
+@few
+@given(seeds, st.randoms(use_true_random=False))
+def test_order_of_rows_is_nothing(seed: int, random: Any) -> None:
+    world = world_of(seed)
+    before = analyze(world.book(), on=ON)
+    for s in world.sheets:
+        random.shuffle(s.holdings)
+        random.shuffle(s.debts)
+    random.shuffle(world.sheets)
+    after = analyze(world.book(), on=ON)
+    same(before, after)
+    for name, keys in {"holdings": ["client_id", "asset_id"], "buckets": ["client_id", "bucket"]}.items():
+        one, two = (getattr(a, name).drop(columns="row", errors="ignore").sort_values(keys, ignore_index=True)
+                    for a in (before, after))
+        pd.testing.assert_frame_equal(one, two, rtol=1e-9)
+
+
+@few
+@given(seeds, st.sampled_from([2, 3, 10, 1000]))
+def test_scale_of_all_money_is_nothing(seed: int, factor: int) -> None:
+    """Whole factors, so that the cents stay cents."""
+    world = world_of(seed)
+    before = analyze(world.book(), on=ON)
+    for s in world.sheets:
+        s.spending, s.guarantees = round(s.spending * factor, 2), round(s.guarantees * factor, 2)
+        for row in [*s.holdings, *s.debts]:
+            for name in {"value", "annual_payment"} & set(row):
+                row[name] = round(row[name] * factor, 2)
+    # conversion rounds to the cent: foreign rows are exact only where both books have them in the client's currency
+    after = analyze(world.book(), on=ON)
+    same(before, after, 1e-9 if all(home(s) for s in world.sheets) else 1e-6)
+
+
+def home(sheet: Any) -> bool:
+    return all(r["currency"] in ("", sheet.currency) for r in [*sheet.holdings, *sheet.debts])
+
+
+@few
+@given(seeds, st.sampled_from([2, 3, 7, 100]))
+def test_scale_is_nothing_to_nine_digits_at_home(seed: int, factor: int) -> None:
+    world = world_of(seed)
+    for s in world.sheets:
+        for row in [*s.holdings, *s.debts]:
+            row["currency"] = ""
+    before = analyze(world.book(), on=ON)
+    for s in world.sheets:
+        s.spending, s.guarantees = round(s.spending * factor, 2), round(s.guarantees * factor, 2)
+        for row in [*s.holdings, *s.debts]:
+            for name in {"value", "annual_payment"} & set(row):
+                row[name] = round(row[name] * factor, 2)
+    same(before, analyze(world.book(), on=ON))
+
+
+@few
+@given(seeds, st.sampled_from([1, 4, 20, 160]))
+def test_unit_of_money_is_nothing(seed: int, per: int) -> None:
+    """The same sheets in a currency of which ``per`` are worth one unit of the old: rows, reports, or both."""
+    world = world_of(seed)
+    for s in world.sheets:
+        s.currency = "CNY"
+        for row in [*s.holdings, *s.debts]:
+            row["currency"] = "CNY"
+    before = analyze(world.book(), on=ON)
+    b = world.book()
+    fx = pd.DataFrame({"currency": pd.Series(["CNY", "JPY"], dtype="str"), "rate": [1.0, 1 / per]})
+    rows = {"holdings": b.holdings.assign(currency="JPY", value=(b.holdings["value"] * per).round(2)),
+            "debts": b.debts.assign(currency="JPY", value=(b.debts["value"] * per).round(2),
+                                    annual_payment=(b.debts["annual_payment"] * per).round(2))}
+    report = {"clients": b.clients.assign(currency="JPY", monthly_spending=(b.clients["monthly_spending"] * per).round(2),
+                                          guarantees=(b.clients["guarantees"] * per).round(2))}
+    same(before, analyze(dataclasses.replace(b, fx=fx, **rows), on=ON))
+    same(before, analyze(dataclasses.replace(b, fx=fx, **report), on=ON))
+    same(before, analyze(dataclasses.replace(b, fx=fx, **rows, **report), on=ON))
+
+
+@few
+@given(seeds)
+def test_a_whole_book_is_its_clients_one_by_one(seed: int) -> None:
+    book = world_of(seed).book()
+    whole = analyze(book, on=ON)
+    for client in whole.client_ids:
+        alone = analyze(book.client(client), on=ON)
+        assert alone.client_ids == [client]
+        for name in TABLES:
+            part = getattr(whole, name)
+            part = part[part["client_id"] == client].reset_index(drop=True)
+            pd.testing.assert_frame_equal(getattr(alone, name), part, rtol=1e-9, check_categorical=False)
+        mine = whole.issues[whole.issues["client_id"] == client].reset_index(drop=True)
+        theirs = alone.issues[(alone.issues["client_id"] == client) & ~alone.issues["code"].isin(["spending_unknown"])]
+        mine = mine[~mine["code"].isin(["spending_unknown"])]
+        pd.testing.assert_frame_equal(theirs.reset_index(drop=True), mine.reset_index(drop=True))
+
+
+def test_a_client_does_not_change_with_the_company_they_keep(sample: Book) -> None:
+    """Also the committed sample, with its two presets."""
+    for preset in ("classic", "chhabra"):
+        whole = analyze(sample, preset, on=ON)
+        for client in whole.client_ids:
+            alone = analyze(sample.client(client), preset, on=ON).summary.loc[0]
+            pd.testing.assert_series_equal(alone, whole.summary.loc[whole.index(client)], check_names=False, rtol=1e-9)
+
+
+@few
+@given(seeds)
+def test_inputs_are_never_changed(seed: int) -> None:
+    book = world_of(seed).book()
+    tables = [f.name for f in dataclasses.fields(book) if isinstance(getattr(book, f.name), pd.DataFrame)]
+    kept = {t: getattr(book, t).copy(deep=True) for t in tables}
+    a = analyze(book, "chhabra", on=ON, band="C2")
+    for name in TABLES:
+        frame = getattr(a, name)
+        frame.iloc[:, 0] = "changed"  # not even a reader who writes into a result reaches the book
+    for name, frame in kept.items():
+        pd.testing.assert_frame_equal(getattr(book, name), frame)
+
+
+def test_twice_gives_the_same(sample: Book) -> None:
+    one, two = analyze(sample, on=ON), analyze(sample, on=ON)
+    for name in (*TABLES, "issues"):
+        pd.testing.assert_frame_equal(getattr(one, name), getattr(two, name))
+
+
+def in_accounts(accounts: int) -> Book:
+    """30% of one share, 35% in a fund, 35% in cash; the share lies in one account or in several."""
+    rows = [{"client_id": "a", "asset_id": "S", "name": "share", "asset_class": "listed_equity", "value": 300.0 / accounts,
+             "account": f"{i}"} for i in range(accounts)]
+    rows += [{"client_id": "a", "asset_id": c, "name": c, "asset_class": c, "value": 350.0, "account": "0"}
+             for c in ("equity_fund", "deposit")]
+    return make_book(pd.DataFrame(rows), [{"client_id": "a", "risk_band": "balanced", "monthly_spending": 1.0}])
+
+
+def test_one_asset_in_two_accounts_is_one_holding() -> None:
+    """The same ``asset_id`` twice is the same risk and the same name: two accounts must not look like diversification."""
+    one, two = analyze(in_accounts(1), on=ON), analyze(in_accounts(2), on=ON)
+    t = two.limits.set_index("limit")
+    assert t.loc["single_holding", "value"] == pytest.approx(0.30)
+    assert t.loc["issuer", "value"] == pytest.approx(0.30)
+    same(one, two)
+
+
+def test_one_asset_in_two_accounts_can_be_planned() -> None:
+    one, two = (rebalance(analyze(in_accounts(n), on=ON)) for n in (1, 2))
+    assert two.summary["status"].tolist() == one.summary["status"].tolist() == ["in_band"]
+
+
+# ---- tables
+
+
+@few
+@given(seeds)
+def test_tables_agree_with_each_other(seed: int) -> None:
+    a = analyze(world_of(seed).book(), on=ON)
+    s = a.summary.set_index("client_id")
+    n = len(a)
+    assert (len(a.buckets), len(a.rules), len(a.holdings)) == (n * 3, n * len(a.framework.rules), len(a.positions.value))
+    value = a.buckets.groupby("client_id")["value"].sum()
+    assert value.reindex(s.index).tolist() == pytest.approx(s["total"].tolist(), rel=1e-9, abs=1e-6)
+    share = a.buckets.groupby("client_id")["share"].sum().reindex(s.index)
+    assert share.tolist() == pytest.approx(np.where(s["total"] > 0, 1.0, 0.0).tolist(), abs=1e-9)
+    drift = a.buckets["share"] - a.buckets["target"]
+    assert a.buckets["drift"].tolist() == pytest.approx(drift.tolist(), abs=1e-12, nan_ok=True)
+    counted = a.limits.groupby("client_id")["exceeded"].sum().reindex(s.index, fill_value=0)
+    assert counted.tolist() == s["limits_exceeded"].tolist()
+    for b in a.framework.bucket_codes:
+        of = a.buckets[a.buckets["bucket"] == b].set_index("client_id")["share"].reindex(s.index)
+        assert of.tolist() == pytest.approx(s[b].tolist(), nan_ok=True)
+    r = a.rules.assign(part=1 - a.rules["weight"] * a.rules["severity"]).groupby("client_id")["part"].prod()
+    assert (100 * (1 - r)).reindex(s.index).tolist() == pytest.approx(s["score"].tolist(), abs=1e-9)
+
+
+def test_bands_of_the_buckets_are_the_client_s() -> None:
+    bands = ("conservative", "balanced", "aggressive")
+    book = make_book([(b, "x", "deposit", 1.0) for b in bands], [{"client_id": b, "risk_band": b} for b in bands])
+    t = analyze(book, on=ON).buckets
+    for b, band in load_framework().bands.items():
+        got = t[t["client_id"] == b][["target", "low", "high"]].to_numpy().tolist()
+        assert got == [[s.target, s.low, s.high] for s in band.buckets.values()]
+
+
+def test_one_client_s_tables_and_what_is_no_client(sample: Book) -> None:
+    a = analyze(sample, on=ON)
+    one = a.select("C003")
+    assert set(one) == {*TABLES, "issues"}
+    for name in TABLES:
+        assert set(one[name]["client_id"]) == {"C003"}
+    assert len(one["holdings"]) == int((sample.holdings["client_id"] == "C003").sum())
+    with pytest.raises(InputError) as caught:
+        a.select("C00X")
+    assert "C00X" not in str(caught.value)
+    assert a.index("C003") == a.client_ids.index("C003")
+
+
+def test_repr_counts_and_names_nobody(sample: Book) -> None:
+    a = analyze(sample, on=ON)
+    text = repr(a)
+    assert f"{len(a)} clients, {len(sample.holdings)} holdings" in text
+    for status, count in a.summary["status"].value_counts().items():
+        assert f"{status} {count}" in text
+    assert not [c for c in a.client_ids if c in text]
+
+
+def test_wrong_arguments_are_named(sample: Book) -> None:
+    with pytest.raises(ConfigError, match="clasic"):
+        analyze(sample, "clasic")
+    with pytest.raises(ConfigError, match="nothing"):
+        analyze(sample, assumptions="nothing")
+
+
+# ---- status
+
+
+def test_status_of_every_kind_of_client() -> None:
+    cases = {
+        "fine": ([("deposit", 250.0), ("bond_fund", 250.0), ("equity_fund", 280.0), ("money_market", 60.0), ("hedge_fund", 160.0)], 0.0, "C3"),
+        "over": ([("private_business", 100.0)], 0.0, "C3"),
+        "broke": ([("deposit", 100.0)], 100.0, "C3"),
+        "under water": ([("deposit", 100.0)], 100.01, "C3"),
+        "hardly": ([("deposit", 100.0)], 99.99, "C3"),
+        "home only": ([("own_home", 100.0)], 0.0, "C3"),
+        "zero": ([("deposit", 0.0)], 0.0, "C3"),
+        "nobody": ([("deposit", 100.0)], 0.0, "who knows"),
+        "nobody broke": ([("deposit", 100.0)], 200.0, "who knows"),
+    }
+    rows = [(c, f"{k} {i}", k, v) for c, (holdings, _, _) in cases.items() for i, (k, v) in enumerate(holdings)]
+    who = [{"client_id": c, "risk_band": band, "monthly_spending": 1.0} for c, (_, _, band) in cases.items()]
+    who.append({"client_id": "no rows", "risk_band": "C3", "monthly_spending": 1.0})
+    debts = [{"client_id": c, "value": d} for c, (_, d, _) in cases.items() if d]
+    debts.append({"client_id": "only owes", "value": 1.0})
+    a = analyze(make_book(rows, who, debts=debts), on=ON)
+    assert dict(zip(a.client_ids, a.status.tolist(), strict=True)) == {
+        "fine": "in_band", "over": "exceeded", "broke": "insolvent", "under water": "insolvent", "hardly": "exceeded",
+        "home only": "empty", "zero": "empty", "nobody": "no_band", "nobody broke": "insolvent", "no rows": "empty",
+        "only owes": "insolvent",
+    }
+    s = a.summary.set_index("client_id")
+    for client in ("broke", "under water", "only owes"):
+        assert s.loc[client, ["leverage", "volatility", "expected_return"]].isna().all(), client
+    assert s.loc["hardly", "leverage"] == pytest.approx(100 / 0.01)
+
+
+# ---- real families
+
+
+def weighted_quantile(values: pd.Series, weights: pd.Series, q: float = 0.5) -> float:
+    order = values.argsort().to_numpy()
+    cumulated = weights.to_numpy()[order].cumsum()
+    return float(values.to_numpy()[order][np.searchsorted(cumulated, q * cumulated[-1])])
+
+
+@pytest.fixture(scope="module")
+def survey(shared) -> tuple[pd.DataFrame, Analysis]:
+    path = shared("scf/scf2022_even_entrepreneurs.csv")
+    raw = pd.read_csv(path, dtype={"Y1": "str"}).set_index("Y1")
+    return raw, analyze(read_book(path, format="scf"), on=ON)
+
+
+def test_survey_buckets_are_those_of_the_raw_columns(survey: tuple[pd.DataFrame, Analysis]) -> None:
+    raw, a = survey
+    sums = {
+        "defensive": ["LIQ", "CDS", "SAVBND", "CASHLI"],
+        "growth": ["GOVTBND", "NOTXBND", "MORTBND", "OBND", "TFBMUTF", "GBMUTF", "OBMUTF", "STOCKS", "STMUTF", "OMUTF", "COMUTF",
+                   "OTHMA", "RETQLIQ", "OTHFIN"],
+        "offensive": ["ORESRE", "NNRESRE", "ACTBUS", "NONACTBUS", "OTHNFIN"],
+    }
+    money = pd.DataFrame({b: raw[columns].clip(lower=0).sum(axis=1) for b, columns in sums.items()})
+    s = a.summary.set_index("client_id")
+    assert len(s) == 467
+    assert s["total"].tolist() == pytest.approx(money.sum(axis=1).reindex(s.index).tolist(), rel=1e-9)
+    for b in sums:
+        assert s[b].tolist() == pytest.approx((money[b] / money.sum(axis=1)).reindex(s.index).tolist(), abs=1e-9), b
+    assert s["net_worth"].tolist() == pytest.approx(raw["NETWORTH"].reindex(s.index).tolist(), rel=1e-9)
+
+
+def test_survey_families_hold_far_too_much_that_is_offensive(survey: tuple[pd.DataFrame, Analysis]) -> None:
+    """The figures of the data page for all 939 families, of which these are every second one."""
+    _, a = survey
+    s = a.summary
+    assert 0.52 <= s["offensive"].median() <= 0.56
+    t = a.buckets[a.buckets["bucket"] == "offensive"]
+    assert (t["share"] > t["high"]).mean() == pytest.approx(2 / 3, abs=0.03)
+    assert (s["offensive"] > 0.35).mean() == pytest.approx(2 / 3, abs=0.03)
+    assert (s["status"] == "exceeded").mean() > 0.98
+    assert s["score"].median() > 75
+
+
+def test_survey_with_weights_agrees_with_the_data_page(survey: tuple[pd.DataFrame, Analysis]) -> None:
+    """Its offensive median, 52%, is of twice as many families: here it must lie in the 95% interval of a bootstrap."""
+    raw, a = survey
+    s = a.summary.set_index("client_id")
+    weight = raw["WGT"].reindex(s.index)
+    assert weighted_quantile(s["defensive"], weight) == pytest.approx(0.05, abs=0.01)
+    balanced = s["band"] == "balanced"
+    assert np.average(s.loc[balanced, "defensive"] < 0.05, weights=weight[balanced]) == pytest.approx(0.5, abs=0.05)
+    rng = np.random.default_rng(7)
+    draws = [rng.integers(0, len(s), len(s)) for _ in range(1000)]
+    medians = [weighted_quantile(s["offensive"].iloc[i], weight.iloc[i]) for i in draws]
+    low, high = np.quantile(medians, [0.025, 0.975])
+    assert low < 0.52 < high
+    assert high - low < 0.25, "an interval that wide would say nothing"
+
+
+# ---- the sample book in the other framework
+
+
+def test_sample_in_chhabra(sample: Book) -> None:
+    """Gold moves to the market bucket, the home to the protective one, listed shares of the own company to the aspirational one."""
+    classic, other = analyze(sample, on=ON).holdings, analyze(sample, "chhabra", on=ON).holdings
+    moved = {(a, b, x, y) for a, b, x, y in zip(classic["asset_class"], other["asset_class"], classic["bucket"], other["bucket"],
+                                               strict=True) if (a, x) != (b, y)}
+    assert moved == {
+        ("gold", "gold", "defensive", "growth"),
+        ("own_home", "own_home", "own_use", "defensive"),
+        ("listed_equity", "concentrated_stock", "growth", "offensive"),
+    }
+    own = sample.holdings.set_index(["client_id", "asset_id"])["own_company"]
+    stock = other[other["asset_class"] == "concentrated_stock"]
+    assert len(stock)
+    assert own.reindex(pd.MultiIndex.from_frame(stock[["client_id", "asset_id"]])).all()
+    assert not other[(other["asset_class"] == "listed_equity")].merge(
+        sample.holdings[sample.holdings["own_company"]], on=["client_id", "asset_id"]).shape[0]
+    assert np.isfinite(analyze(sample, "chhabra", on=ON).summary.set_index("client_id").loc["C005", "score"])
