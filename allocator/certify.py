@@ -111,6 +111,7 @@ class Certifier:
         a, shelf = self.analysis, self.analysis.positions.shelf
         if order.product >= 0:
             row = shelf.iloc[order.product]
+            issuer = str(row["issuer"]).casefold()
             code = a.framework.class_codes[int(row["klass"])]
             facts: dict[str, Any] = {
                 "buyable": bool(row["available"]),
@@ -119,6 +120,7 @@ class Certifier:
                 "sell_cost": _exact(row["sell_cost"]),
             }
         else:  # a cash account of one's own needs no shelf and costs nothing
+            issuer = ""
             code = next(k for k, x in zip(a.framework.class_codes, a.framework.flag("cash"), strict=True) if x)
             facts = {
                 "buyable": True,
@@ -131,7 +133,7 @@ class Certifier:
             value=Decimal(0),
             asset_class=code,
             mix=((code, Decimal(1)),),
-            issuer="",
+            issuer=issuer,
             tradable=True,
             sellable=Decimal(1),
             indivisible=False,

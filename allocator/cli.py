@@ -158,7 +158,7 @@ def _version(said: Words) -> click.Option:
 
 def _language(args: Sequence[str]) -> str:
     found = environment_language()
-    for arg, following in zip(args, [*args[1:], ""], strict=True):
+    for arg, following in zip(args, [*args[1:], ""], strict=False):
         value = following if arg == "--lang" else arg.removeprefix("--lang=")
         found = value if value in LANGUAGES and arg.startswith("--lang") else found
     return found

@@ -80,7 +80,7 @@ class Words:
 
     def percent(self, share: float, digits: int = 1) -> str:
         """0.1234 as ``12.3%``; NaN and infinity as a dash."""
-        return f"{_round(share * 100, digits):,.{digits}f}%" if _known(share) else DASH
+        return f"{_round(share * 100, digits):,.{digits}f}%" if _known(share * 100) else DASH
 
     def number(self, value: float, digits: int = 1) -> str:
         """A plain number; infinity as ``∞``, NaN as a dash."""

@@ -221,8 +221,10 @@ def _side_patches(sides: _Sides, said: Words) -> list[Any]:
 
 
 def _legend(ax: Axes, handles: list[Any]) -> None:
-    place: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.12), "ncols": len(handles)}
-    box = ax.legend(handles=handles, frameon=False, prop=cjk_font(SMALL), **place)
+    """Put the legend below what stands under the axes; counted in lines of text, it fits every size."""
+    lines = 4.0 if ax.get_xlabel() else 2.4
+    place: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.0), "borderaxespad": lines}
+    box = ax.legend(handles=handles, ncols=len(handles), frameon=False, prop=cjk_font(SMALL), **place)
     for text in box.get_texts():
         text.set_parse_math(False)
 

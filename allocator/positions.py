@@ -51,8 +51,9 @@ class Positions:
         Value of each holding, in the client's currency.
     issuer
         Code of the issuer, unique over the book; a holding without one has a code of its own.
-    own, tradable, sellable, indivisible
-        Own company; not locked or pledged; fraction that can be sold in this plan; sold whole or not at all.
+    own, tradable, locked, sellable, indivisible
+        Own company; not locked or pledged; the client's data say that it cannot be sold now; fraction that can be sold in
+        this plan; sold whole or not at all.
     shelf
         What can be bought: ``product_id, name, klass, risk, buy_cost, sell_cost, minimum, lot, available``; minimum and
         lot in the
@@ -78,6 +79,7 @@ class Positions:
     issuer: IntArray
     own: BoolArray
     tradable: BoolArray
+    locked: BoolArray
     sellable: FloatArray
     indivisible: BoolArray
     shelf: pd.DataFrame
@@ -162,7 +164,7 @@ def build_positions(
         holdings=pd.DataFrame(
             {
                 "client_id": h["client_id"],
-                "asset_id": h["asset_id"],
+                "asset_id": _unique_ids(h),
                 "name": h["name"],
                 "asset_class": labels[klass],
                 "bucket": buckets[klass],
@@ -175,7 +177,7 @@ def build_positions(
         band=bands,
         spending=book.clients["monthly_spending"].to_numpy("float64"),
         guarantees=book.clients["guarantees"].to_numpy("float64"),
-        cash_flow=book.clients["cash_flow"].to_numpy("float64"),
+        cash_flow=np.round(book.clients["cash_flow"].to_numpy("float64"), 2),
         debts=debts,
         owner=np.bincount(client, weights=((own | business) & (value > 0)), minlength=len(ids)) > 0,
         client=client,
@@ -187,6 +189,7 @@ def build_positions(
         issuer=_issuers(h, client),
         own=own,
         tradable=free,
+        locked=~free | (h["sellable"] == 0).to_numpy(bool),
         sellable=sellable.astype("float64"),
         indivisible=h["indivisible"].to_numpy(bool),
         shelf=build_shelf(book, framework, rates),
@@ -236,6 +239,12 @@ def _bands(book: Book, framework: Framework, band: str | None) -> tuple[IntArray
         for i in np.flatnonzero(ix < 0)
     ]
     return ix, issue_table(rows)
+
+
+def _unique_ids(h: pd.DataFrame) -> pd.Series:
+    """Tell the same asset in two accounts apart, so that a trade names one of them."""
+    again = h.groupby(["client_id", "asset_id"]).cumcount()
+    return h["asset_id"].where(again == 0, h["asset_id"] + " (" + (again + 1).astype("str") + ")")
 
 
 def _issuers(h: pd.DataFrame, client: IntArray) -> IntArray:

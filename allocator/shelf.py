@@ -16,7 +16,7 @@ def build_shelf(book: Book, framework: Framework, rates: dict[str, float]) -> pd
     Returns
     -------
     pandas.DataFrame
-        ``product_id, name, klass, risk, buy_cost, sell_cost, minimum, lot, available``; what a product leaves open is
+        ``product_id, name, issuer, klass, risk, buy_cost, sell_cost, minimum, lot, available``; what a product leaves open is
         its
         class's; minimum and lot in the base currency; available: open and sold by the house.
     """
@@ -26,7 +26,7 @@ def build_shelf(book: Book, framework: Framework, rates: dict[str, float]) -> pd
         klass = match_words(t["asset_class"], framework)
         t, klass = t[klass >= 0], klass[klass >= 0]
         rate = t["currency"].map(rates).fillna(1.0).to_numpy("float64")
-        columns = {c: t[c].to_numpy() for c in ("product_id", "name", "risk", "buy_cost", "sell_cost")}
+        columns = {c: t[c].to_numpy() for c in ("product_id", "name", "issuer", "risk", "buy_cost", "sell_cost")}
         columns |= {c: t[c].to_numpy("float64") * rate for c in ("minimum", "lot")}
         available = ((t["status"].str.casefold() == "open") & t["on_house_shelf"]).to_numpy(bool)
     else:
@@ -39,6 +39,7 @@ def build_shelf(book: Book, framework: Framework, rates: dict[str, float]) -> pd
         }
         columns |= {c: np.zeros(len(items)) for c in ("minimum", "lot")}
         available = np.ones(len(items), dtype=bool)
+        columns["issuer"] = np.full(len(items), "", dtype=object)
     out = pd.DataFrame({**columns, "klass": klass, "available": available})
     for c in ("risk", "buy_cost", "sell_cost"):
         usual = np.array([getattr(classes[k], c) for k in klass], dtype="float64")

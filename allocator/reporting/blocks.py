@@ -23,11 +23,11 @@ Content: TypeAlias = Cell | str
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: its heading, what is in it, and whether a narrow terminal may leave it out."""
+    """A column: its heading and what is in it; where room is short, the highest ``spare`` goes first."""
 
     head: str
     kind: Kind = "text"
-    spare: bool = False
+    spare: int = 0
 
 
 @dataclass(frozen=True, slots=True)

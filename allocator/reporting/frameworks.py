@@ -126,7 +126,7 @@ def _classes(f: Framework, words: Words) -> Table:
     )
     heads = (
         *columns(words, asset_class="text", code="label", bucket="label", liquidity="label", risk="number"),
-        Column(words.text("head.costs"), "number", spare=True),
+        Column(words.text("head.costs"), "number", spare=1),
     )
     return Table(words.text("title.classes"), heads, rows)
 

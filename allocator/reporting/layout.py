@@ -50,7 +50,7 @@ def fitted(table: Table, width: int) -> tuple[list[int], list[int]]:
     Parameters
     ----------
     table
-        Its spare columns are left out, the last first, while it is too wide.
+        Its spare columns are left out, the most spare first, while it is too wide.
     width
         Places there are.
 
@@ -68,8 +68,8 @@ def fitted(table: Table, width: int) -> tuple[list[int], list[int]]:
         for j, column in enumerate(table.columns)
     ]
     keep = list(range(len(natural)))
-    for j in reversed(range(len(natural))):
-        if table.columns[j].spare and _least(keep, natural, table.columns) > width:
+    for j in sorted((j for j in keep if table.columns[j].spare), key=lambda j: -table.columns[j].spare):
+        if _least(keep, natural, table.columns) > width:
             keep.remove(j)
     flexible = [j for j in keep if table.columns[j].kind in ("text", "sentence")]
     room = width - GAP * (len(keep) - 1) - sum(natural[j] for j in keep if j not in flexible)

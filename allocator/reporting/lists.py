@@ -44,7 +44,7 @@ def holdings(client: Client) -> Table:
     more = words.text("say.more_holdings", count=len(rest), amount=client.money(rest.sum())) if len(rest) else ""
     heads = (
         *columns(words, holding="text", asset_class="text", bucket="label", value="number", weight="number"),
-        Column(words.text("head.source"), "label", spare=True),
+        Column(words.text("head.source"), "label", spare=1),
     )
     return Table(words.text("title.holdings"), heads, rows, SHOWN, more)
 

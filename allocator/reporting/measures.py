@@ -36,7 +36,7 @@ def buckets(now: Client, then: Client | None = None) -> Table:
     heads = (
         *columns(words, bucket="label"),
         *shares,
-        Column(f"0%{'50%':^{BAR - 6}}100%", "picture"),
+        Column(f"0%{'50%':^{BAR - 6}}100%", "picture", spare=1),
         *columns(words, allowed="number", target="number"),
         *value,
     )

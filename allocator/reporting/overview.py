@@ -36,7 +36,9 @@ def check_overview(analysis: Analysis, counts: pd.DataFrame, words: Words) -> Bl
     )
     heads = (
         *_client_heads(analysis, words),
-        *columns(words, score="number", grade="label", limits="number", status="label"),
+        *columns(words, score="number"),
+        Column(words.text("head.grade"), "label", spare=1),
+        *columns(words, limits="number", status="label"),
     )
     table = Table(words.text("title.book", clients=f"{len(analysis):,}"), heads, rows)
     return (table, *_statuses(analysis.summary["status"], CHECK_TONES, words), *_rest(analysis, counts, words))
@@ -58,9 +60,10 @@ def plan_overview(plan: Plan, counts: pd.DataFrame, words: Words) -> Blocks:
     )
     heads = (
         *_client_heads(analysis, words),
-        *columns(
-            words, score="number", limits="number", status="label", trades="number", turnover="number", cost="number"
-        ),
+        *columns(words, score="number", limits="number", status="label"),
+        Column(words.text("head.trades"), "number", spare=1),
+        Column(words.text("head.turnover"), "number", spare=3),
+        Column(words.text("head.cost"), "number", spare=2),
     )
     table = Table(words.text("title.book", clients=f"{len(analysis):,}"), heads, rows)
     return (table, *_statuses(plan.summary["status"], PLAN_TONES, words), *_rest(analysis, counts, words))
@@ -82,7 +85,7 @@ def _client_heads(analysis: Analysis, words: Words) -> tuple[Column, ...]:
     initials = "/".join(words.name(b)[0] for b in analysis.framework.buckets.values())
     return (
         *columns(words, client="label"),
-        Column(words.text("head.band"), "label", spare=True),
+        Column(words.text("head.band"), "label", spare=4),
         *columns(words, total="number"),
         Column(words.text("head.mix", buckets=initials), "number"),
     )

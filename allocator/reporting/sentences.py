@@ -103,7 +103,8 @@ def trade_reason(trade: Mapping[str, Any], framework: Framework, words: Words) -
         math.nan if trade[k] is None else float(trade[k]) for k in ("share_before", "share_after", "bound")
     )
     if because.startswith("target:"):
-        key = "target_away" if abs(after - bound) > abs(before - bound) else "target"
+        away = abs(after - bound) > abs(before - bound)
+        key = "target" if not away else "target_away" if trade["side"] == "sell" else "target_mix"
     else:
         # other trades may undo at the total what this one mends: then it is the plan as a whole that holds the limit
         better = after > before if sense == ">=" else after < before
@@ -235,6 +236,8 @@ def plan_verdict(plan: Mapping[str, Any], client: Mapping[str, Any], reason: str
     key = {"in_band": "plan_in_band", "improved": "plan_improved"}.get(str(plan["status"]), str(plan["status"]))
     if f"say.{key}_one" in words.table and (plan["limits_before"] if key == "stuck" else plan["trades"]) == 1:
         key = f"{key}_one"
+    if key.startswith("plan_improved") and plan["limits_before"] == plan["limits_after"]:
+        key = "plan_improved_same"
     total = float(client["total"])
     currency = str(client["currency"])
     return words.text(

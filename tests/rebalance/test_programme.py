@@ -14,12 +14,24 @@ from allocator.pipeline import analyze
 from allocator.rebalance import terms
 from allocator.rebalance.instruments import Context, instruments
 from allocator.rebalance.model import compiled, padded, shape_of
-from allocator.rebalance.problem import Problem, problem_of
+from allocator.rebalance.problem import problem_of
 from allocator.rebalance.solve import optimise
 from allocator.rebalance.start import start_of
 
-CLASSES = ["deposit", "gold", "government_bond", "bond_fund", "listed_equity", "equity_fund", "reit", "investment_property",
-           "private_business", "private_equity", "hedge_fund", "collectible"]
+CLASSES = [
+    "deposit",
+    "gold",
+    "government_bond",
+    "bond_fund",
+    "listed_equity",
+    "equity_fund",
+    "reit",
+    "investment_property",
+    "private_business",
+    "private_equity",
+    "hedge_fund",
+    "collectible",
+]
 
 
 def random_book(seed: int, clients: int = 1):
@@ -29,13 +41,34 @@ def random_book(seed: int, clients: int = 1):
     for c in range(clients):
         chosen = r.choice(CLASSES, r.integers(2, 10), replace=False)
         values = np.round(r.gamma(0.7, 3e6, len(chosen)) + 1e4, 2)
-        rows += [{"client_id": f"c{c}", "name": k, "asset_class": k, "value": v, "issuer": str(r.choice(["", "A", "B"])),
-                  "sellable": float(r.choice([0, 0.25, 1], p=[0.2, 0.2, 0.6]))} for k, v in zip(chosen, values, strict=True)]
-        people.append({"client_id": f"c{c}", "risk_band": str(r.choice(["conservative", "balanced", "aggressive"])),
-                       "monthly_spending": round(float(r.uniform(5e3, 5e5)), 2)})
+        rows += [
+            {
+                "client_id": f"c{c}",
+                "name": k,
+                "asset_class": k,
+                "value": v,
+                "issuer": str(r.choice(["", "A", "B"])),
+                "sellable": float(r.choice([0, 0.25, 1], p=[0.2, 0.2, 0.6])),
+            }
+            for k, v in zip(chosen, values, strict=True)
+        ]
+        people.append(
+            {
+                "client_id": f"c{c}",
+                "risk_band": str(r.choice(["conservative", "balanced", "aggressive"])),
+                "monthly_spending": round(float(r.uniform(5e3, 5e5)), 2),
+            }
+        )
         if r.random() < 0.5:
-            debts.append({"client_id": f"c{c}", "kind": "loan", "value": round(float(values.sum() * r.uniform(0.05, 0.6)), 2),
-                          "secured_by": str(chosen[0]) if r.random() < 0.5 else "", "annual_payment": 1000.0})
+            debts.append(
+                {
+                    "client_id": f"c{c}",
+                    "kind": "loan",
+                    "value": round(float(values.sum() * r.uniform(0.05, 0.6)), 2),
+                    "secured_by": str(chosen[0]) if r.random() < 0.5 else "",
+                    "annual_payment": 1000.0,
+                }
+            )
     return make_book(pd.DataFrame(rows), people, debts=debts or [{"client_id": "c0", "kind": "loan", "value": 1.0}])
 
 
@@ -143,7 +176,8 @@ def test_brute_force_on_three_assets() -> None:
 def test_two_assets_in_closed_form() -> None:
     """Cash and bonds, no limit touched: the distance to the target has its least where the derivative is the cost."""
     book = make_book(
-        [("a", "cash", "deposit", 45), ("a", "bonds", "bond_fund", 55)], [{"client_id": "a", "risk_band": "balanced"}],
+        [("a", "cash", "deposit", 45), ("a", "bonds", "bond_fund", 55)],
+        [{"client_id": "a", "risk_band": "balanced"}],
         products=[{"product_id": "Q", "name": "none", "asset_class": "bond_fund", "status": "closed"}],
     )
     a = analyze(book, on=ON)
@@ -173,7 +207,9 @@ def test_published_frontier_through_the_same_risk_term(shared, n: int) -> None:
     loadings = (vectors * np.sqrt(np.clip(values, 0, None))).T
     frontier = np.loadtxt(shared(f"orlib/portef{n}.txt"))
     w, sigma, least = cp.Variable(size, nonneg=True), cp.Variable(), cp.Parameter()
-    problem = cp.Problem(cp.Minimize(sigma), [terms.risk_cone(w, loadings, np.zeros(size), sigma), cp.sum(w) == 1, mean @ w >= least])
+    problem = cp.Problem(
+        cp.Minimize(sigma), [terms.risk_cone(w, loadings, np.zeros(size), sigma), cp.sum(w) == 1, mean @ w >= least]
+    )
     for published_mean, published_variance in frontier[[100, 700, 1300, 1900]]:
         least.value = published_mean
         problem.solve(solver="CLARABEL", tol_gap_abs=1e-10, tol_gap_rel=1e-10, tol_feas=1e-10)
@@ -200,8 +236,17 @@ def test_the_programme_against_a_general_nonlinear_solver() -> None:
         return np.array([max(cash, 0), 0, bonds]), np.array([max(-cash, 0), sold, 0])
 
     best = min(
-        (minimize(lambda z: p.objective(*trades(z)), start, method="Nelder-Mead", bounds=[(0, 0.8), (0, 0.9)],
-                  options={"xatol": 1e-7, "fatol": 1e-10, "maxiter": 4000}) for start in ([0.1, 0.1], [0.5, 0.3], [0.7, 0.6])),
-        key=lambda r: r.fun if p.violation(*trades(r.x)) < 1e-6 else np.inf)
+        (
+            minimize(
+                lambda z: p.objective(*trades(z)),
+                start,
+                method="Nelder-Mead",
+                bounds=[(0, 0.8), (0, 0.9)],
+                options={"xatol": 1e-7, "fatol": 1e-10, "maxiter": 4000},
+            )
+            for start in ([0.1, 0.1], [0.5, 0.3], [0.7, 0.6])
+        ),
+        key=lambda r: r.fun if p.violation(*trades(r.x)) < 1e-6 else np.inf,
+    )
     assert p.objective(found.buy, found.sell) <= best.fun + 1e-6
     assert p.objective(found.buy, found.sell) == pytest.approx(best.fun, rel=1e-3)
