@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from allocator.arrow import every, some, to_arrow, to_floats, to_pandas
 from allocator.issues import ERROR, INFO, WARNING
 from allocator.notation import OFFSHORE, WIDTH, parse_amount, parse_currency, parse_date, parse_flag
 from allocator.schema import Column
@@ -130,7 +131,7 @@ def repeated(text: str, count: int) -> pd.Series[Any]:
     """Give the same text ``count`` times."""
     import pyarrow as pa
 
-    return _pandas(pa.repeat(pa.scalar(text, pa.large_string()), count))
+    return to_pandas(pa.repeat(pa.scalar(text, pa.large_string()), count))
 
 
 def as_text(cells: pd.Series[Any]) -> tuple[pd.Series[Any], Positions]:
@@ -179,10 +180,10 @@ def clean_text(text: pd.Series[Any], *, fold: bool) -> tuple[pd.Series[Any], Pos
     """
     import pyarrow.compute as pc
 
-    coded = _arrow(text).dictionary_encode()
+    coded = to_arrow(text).dictionary_encode()
     words = coded.dictionary
     dirty = np.zeros(len(words), dtype=bool)
-    if _any(pc.match_substring_regex(words, _CONTROL)) or not _all(pc.string_is_ascii(words)):
+    if some(pc.match_substring_regex(words, _CONTROL)) or not every(pc.string_is_ascii(words)):
         words = pc.replace_substring_regex(words, _BREAKS, " ")
         dirty = pc.match_substring_regex(words, _CONTROL).to_numpy(zero_copy_only=False)
         words = pc.utf8_normalize(pc.replace_substring_regex(words, _CONTROL, ""), form="NFC")
@@ -191,7 +192,7 @@ def clean_text(text: pd.Series[Any], *, fold: bool) -> tuple[pd.Series[Any], Pos
     words = pc.utf8_trim_whitespace(words)
     codes = coded.indices.to_numpy(zero_copy_only=False)
     at = np.flatnonzero(dirty[codes]) if dirty.any() else np.empty(0, dtype=np.int64)
-    return _pandas(words.take(coded.indices)), at
+    return to_pandas(words.take(coded.indices)), at
 
 
 def _numbers(column: Column, cells: pd.Series[Any]) -> Cells:
@@ -231,16 +232,16 @@ def _amounts(
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    array = _arrow(text)
+    array = to_arrow(text)
     empty = pc.equal(array, "")
     try:
-        values = _floats(pc.if_else(empty, None, array))
+        values = to_floats(pc.if_else(empty, None, array))
         return values, empty.to_numpy(zero_copy_only=False).copy(), [], ()
     except pa.ArrowInvalid:
         grouped = pc.match_substring_regex(array, _GROUPED)
         array = pc.if_else(grouped, pc.replace_substring(array, ",", ""), array)
         plain = pc.match_substring_regex(array, _PLAIN)
-        values = _floats(pc.if_else(plain, array, None)).copy()
+        values = to_floats(pc.if_else(plain, array, None)).copy()
     blanks = empty.to_numpy(zero_copy_only=False).copy()
     odd = np.flatnonzero(~plain.to_numpy(zero_copy_only=False) & ~blanks)
     codes, words = pd.factorize(text.iloc[odd])
@@ -374,40 +375,10 @@ def _folded(words: Any) -> Any:
     import pyarrow.compute as pc
 
     wide = pc.match_substring_regex(words, _WIDE)
-    if not _any(wide):
+    if not some(wide):
         return words
     return pc.replace_with_mask(words, wide, pa.array(
         [word.translate(WIDTH) for word in words.filter(wide).to_pylist()], type=words.type))
-
-
-def _arrow(text: pd.Series[Any]) -> Any:
-    import pyarrow as pa
-
-    array = pa.array(text, type=pa.large_string(), from_pandas=True)
-    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-
-
-def _pandas(array: Any) -> pd.Series[Any]:
-    return pd.Series(pd.array(array, dtype="str"))
-
-
-def _floats(array: Any) -> NDArray[np.float64]:
-    import pyarrow as pa
-
-    out: NDArray[np.float64] = array.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    return out
-
-
-def _any(array: Any) -> bool:
-    import pyarrow.compute as pc
-
-    return bool(pc.any(array).as_py())
-
-
-def _all(array: Any) -> bool:
-    import pyarrow.compute as pc
-
-    return pc.all(array).as_py() is not False
 
 
 def _mask(at: Positions, count: int) -> NDArray[np.bool_]:

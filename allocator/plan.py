@@ -73,8 +73,8 @@ class Plan:
         ``missing`` money of an unfunded withdrawal, and whether the ``certificate`` holds.
     trades
         One row per trade; ``side`` is ``buy``, ``sell`` or ``repay`` (then ``asset_id`` names the debt). ``because`` is
-        the limit that the trade mends (or ``target:BUCKET``, ``cash_flow``, ``cash``, ``secured``, ``repay``), with that
-        limit's ``sense`` and ``bound`` and the share before and after.
+        the limit that the trade mends (or ``target:BUCKET``, ``cash_flow``, ``cash``, ``secured``, ``repay``), with
+        that limit's ``sense`` and ``bound`` and the share before and after.
     checks
         The certificate: one row per thing that the verifier recomputed.
     obstacles

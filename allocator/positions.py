@@ -52,8 +52,8 @@ class Positions:
     issuer
         Code of the issuer, unique over the book; a holding without one has a code of its own.
     own, tradable, locked, sellable, indivisible
-        Own company; not locked or pledged; the client's data say that it cannot be sold now; fraction that can be sold in
-        this plan; sold whole or not at all.
+        Own company; not locked or pledged; the client's data say that it cannot be sold now; fraction that can be sold
+        in this plan; sold whole or not at all.
     shelf
         What can be bought: ``product_id, name, klass, risk, buy_cost, sell_cost, minimum, lot, available``; minimum and
         lot in the

@@ -16,9 +16,8 @@ def build_shelf(book: Book, framework: Framework, rates: dict[str, float]) -> pd
     Returns
     -------
     pandas.DataFrame
-        ``product_id, name, issuer, klass, risk, buy_cost, sell_cost, minimum, lot, available``; what a product leaves open is
-        its
-        class's; minimum and lot in the base currency; available: open and sold by the house.
+        ``product_id, name, issuer, klass, risk, buy_cost, sell_cost, minimum, lot, available``; what a product leaves
+        open is its class's; minimum and lot in the base currency; available: open and sold by the house.
     """
     classes = list(framework.classes.values())
     if len(book.products):

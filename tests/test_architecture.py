@@ -25,6 +25,7 @@ LAYERS = (
     ("allocator.framework",),
     ("allocator.assumptions",),
     ("allocator.notation",),
+    ("allocator.arrow",),
     ("allocator.cells",),
     ("allocator.rules",),
     ("allocator.validate",),

@@ -290,6 +290,22 @@ def test_issuers_are_of_one_client_and_blank_ones_stand_alone() -> None:
     assert sorted(map(sorted, groups)) == [[0, 1], [2], [3], [4], [5, 6], [7], [8], [9]]
 
 
+# ---- names of holdings
+
+
+def test_asset_ids_are_unique_within_a_client_and_the_same_in_any_company() -> None:
+    """One share in two accounts, beside one that is called what the second would be called."""
+    rows = [holding(client_id=c, asset_id=i, account=a, asset_class="gold")
+            for c in ("b", "a") for i, a in (("S", "1"), ("S", "2"), ("S (2)", "1"), ("T", "2"), ("S", "3"))]
+    book = book_of(*rows, clients=[client(), client(client_id="b")])
+    p, _ = numbers(book)
+    for i, c in enumerate(("a", "b")):
+        ids = p.holdings["asset_id"].iloc[p.start[i] : p.start[i + 1]].tolist()
+        assert len(set(ids)) == 5, ids
+        assert {"S", "S (2)", "T"} <= set(ids)
+        assert numbers(book.client(c))[0].holdings["asset_id"].tolist() == ids
+
+
 # ---- bands
 
 

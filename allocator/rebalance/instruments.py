@@ -125,6 +125,8 @@ class Instruments:
         In money of the client.
     named, issuer, issuer_name, reserve, locked, indivisible
         As in `Exposures` and `Positions`; ``reserve`` is 1 where it counts as liquid reserve.
+    at_par
+        Cash: traded at par, without costs.
     service
         Payments a year that each unit repaid saves.
     secures
@@ -154,6 +156,7 @@ class Instruments:
     issuer: IntArray
     issuer_name: list[str]
     reserve: FloatArray
+    at_par: BoolArray
     locked: BoolArray
     indivisible: BoolArray
     service: FloatArray
@@ -236,6 +239,7 @@ def _held(rows: IntArray, context: Context, total: float) -> tuple[Columns, IntA
         "issuer_name": p.holdings["issuer"].to_numpy()[rows],
         "named": context.by_class["named"].to_numpy()[klass] > 0,
         "reserve": context.by_class["reserve"].to_numpy()[klass] * p.tradable[rows],
+        "at_par": context.by_class["cash"].to_numpy()[klass] > 0,
         "indivisible": p.indivisible[rows],
         "locked": p.locked[rows],
         "on_shelf": match >= 0,
@@ -329,6 +333,7 @@ def _of_class(klass: IntArray, context: Context) -> Columns:
         "mix": klass,
         "named": context.by_class["named"].to_numpy()[klass] > 0,
         "reserve": context.by_class["reserve"].to_numpy()[klass],
+        "at_par": context.by_class["cash"].to_numpy()[klass] > 0,
     }
 
 
@@ -339,6 +344,6 @@ def _blank(n: int) -> Columns:
         c: np.zeros(n)
         for c in ("risk", "w0", "sellable", "buyable", "buy_cost", "sell_cost", "minimum", "lot", "reserve", "service")
     }
-    flags = {c: np.zeros(n, dtype=bool) for c in ("on_shelf", "named", "locked", "indivisible")}
+    flags = {c: np.zeros(n, dtype=bool) for c in ("on_shelf", "named", "at_par", "locked", "indivisible")}
     places = {c: np.full(n, -1, dtype="intp") for c in ("holding", "debt", "klass", "mix", "issuer")}
     return texts | numbers | flags | places | {"most": np.full(n, UNBOUNDED)}

@@ -1,15 +1,15 @@
 """The programme, written once in cvxpy with parameters, compiled once per shape and reused.
 
-minimise    Σ p s / scale + ‖R w‖² + γ · costs + ε 1'(u + v) + δ (‖u‖² + ‖v‖²)
+minimise    Σ p s / scale + ‖R w‖² + γ · costs + ε 1'(u + v) + δ‖w‖²
 subject to  w = w0 + u − v,  1'w + c_buy'u + c_sell'v = 1 + f,  lowest sale ≤ v ≤ most sale,  0 ≤ u ≤ most buy,
             G w ≤ h + s,  w − b∘(1'w) ≤ s_name,  ‖(Z w, ι∘w)‖ ≤ σ (1'w − D/T) + s_risk,
             0 ≤ s ≤ excess at the starting point (do no harm).
 
-δ makes the answer unique: of two equal assets, both are sold in equal parts. Costs are 1 + f − 1'w, so −γ 1'w stands
-for them.
-A debt is an instrument that begins at 0 and grows by what is repaid: it is part of 1'w, for the family owns more of the
-rest, but
-not of the total that shares are of.
+Costs are 1 + f − 1'w, so −γ 1'w stands for them. δ‖w‖² keeps the answer unique and spread: of two equal assets both
+stay in equal parts, two like products share a purchase. It leaves out what lies at par without costs, which a trace
+of the squared trades keeps where it is instead, and the cash account, which takes what is left for nothing. A debt
+is an instrument that begins at 0 and grows by what is repaid: it is part of 1'w, for the family owns more of the
+rest, but not of the total that shares are of.
 """
 
 from __future__ import annotations
@@ -159,8 +159,9 @@ def compiled(shape: Shape) -> Model:
         "risk_price": (),
         "targets": (shape.targets, n),
         "cost_weight": (),
-        "wash_weight": (),
-        "spread_root": (),
+        "wash_weight": n,
+        "spread_root": n,
+        "still_root": n,
     }
     signed = {"w0", "money", "rows", "bound", "row_most", "loadings", "targets", "sigma_debt"}
     p = {name: cp.Parameter(size, name=name, nonneg=name not in signed) for name, size in sizes.items()}
@@ -174,9 +175,10 @@ def compiled(shape: Shape) -> Model:
         + p["risk_price"] * s_risk
         + terms.distance(w, p["targets"])
         - p["cost_weight"] * everything
-        + p["wash_weight"] * (cp.sum(u) + cp.sum(v))
-        + cp.sum_squares(p["spread_root"] * u)
-        + cp.sum_squares(p["spread_root"] * v)
+        + p["wash_weight"] @ (u + v)
+        + cp.sum_squares(cp.multiply(p["spread_root"], w))
+        + cp.sum_squares(cp.multiply(p["still_root"], u))
+        + cp.sum_squares(cp.multiply(p["still_root"], v))
     )
     constraints = [
         w == p["w0"] + u - v,
@@ -235,6 +237,7 @@ def padded(data: Problem, shape: Shape) -> dict[str, Any]:
         "risk_price": data.risk_price,
         "targets": wide(data.targets),
         "cost_weight": w.cost_weight,
-        "wash_weight": w.wash_weight,
-        "spread_root": w.spread_weight**0.5,
+        "wash_weight": wide(data.wash),
+        "spread_root": wide(data.spread**0.5),
+        "still_root": wide(data.still**0.5),
     }

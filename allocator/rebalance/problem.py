@@ -13,6 +13,9 @@ from allocator.rebalance.rows import Client, Row, limit_rows, satellite_row, sec
 from allocator.rebalance.start import Start
 from allocator.typing import BoolArray, FloatArray
 
+STILL = 1e-3
+"""Price of squared trades in what lies at par: just enough to make the answer unique."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -32,6 +35,10 @@ class Problem:
         R of ``‖R w‖²``.
     counts
         1 for what is part of the total, 0 for debts.
+    wash
+        Price of each trade, 0 for the cash account.
+    spread, still
+        Price of each squared weight, 0 for what lies at par and for debts; of each squared trade of what lies at par.
     """
 
     w0: FloatArray
@@ -60,6 +67,9 @@ class Problem:
     risk_price: float
     targets: FloatArray
     counts: FloatArray
+    wash: FloatArray
+    spread: FloatArray
+    still: FloatArray
     weights: PlanWeights
     start: Start
 
@@ -93,8 +103,9 @@ class Problem:
             + self.risk_price * risk
             + self.distance(w)
             + p.cost_weight * (1.0 + self.flow - w.sum())
-            + p.wash_weight * (buy.sum() + sell.sum())
-            + p.spread_weight * ((buy**2).sum() + (sell**2).sum())
+            + self.wash @ (buy + sell)
+            + self.spread @ w**2
+            + self.still @ (buy**2 + sell**2)
         )
 
     def violation(self, buy: FloatArray, sell: FloatArray) -> float:
@@ -146,7 +157,8 @@ def problem_of(i: int, x: Instruments, start: Start, context: Context, *, portfo
     price = {family: plan.priorities[family] / plan.scales[family] for family in plan.priorities}
     client = Client(i, x, band, debt, context)
     rows = limit_rows(client) + secured_rows(client) + ([satellite_row(client)] if portfolio else [])
-    allowed = (x.buyable > 0) & (portfolio | (x.risk <= band.product_risk) | (np.arange(n) == x.cash))
+    others = np.arange(n) != x.cash
+    allowed = (x.buyable > 0) & (portfolio | (x.risk <= band.product_risk) | ~others)
     single = client.bound("single_holding")
     name_bound = np.where(x.named & ~np.isnan(single), single, UNBOUNDED)
     problem = Problem(
@@ -176,6 +188,9 @@ def problem_of(i: int, x: Instruments, start: Start, context: Context, *, portfo
         risk_allowance=0.0,
         risk_price=price["risk"],
         targets=_targets(band, x, context),
+        wash=plan.wash_weight * others,
+        spread=plan.spread_weight * x.counts * ~x.at_par,
+        still=STILL * x.at_par * others,
         weights=plan,
         start=start,
     )
@@ -185,8 +200,9 @@ def problem_of(i: int, x: Instruments, start: Start, context: Context, *, portfo
 def _untouchable(row: Row, x: Instruments) -> bool:
     """Nothing that counts in a cap can be sold, so that costs alone raise its share: that is no harm done.
 
-    Without this, a family with a locked firm could make no trade that costs anything. For caps of buckets and groups it
-    takes a lock in the client's own data; a class that merely sells badly, such as a pension, does not excuse a rise.
+    Without this, a family with a locked firm could make no trade that costs anything. For caps of buckets and
+    groups it takes a lock in the client's own data; a class that merely sells badly, such as a pension, does not excuse
+    it.
     """
     counts = row.members & (x.w0 > 0)
     stated = row.family == "concentration" or bool((counts & x.locked).any())
@@ -194,8 +210,8 @@ def _untouchable(row: Row, x: Instruments) -> bool:
 
 
 NEAR = 0.05
-"""What cannot be sold is frozen as it is when its share is above the cap or within this part below it: costs alone could
-take it across."""
+"""What cannot be sold is frozen as it is when its share is above the cap or within this part below it: costs alone
+could take it across."""
 
 
 def _do_no_harm(problem: Problem, x: Instruments) -> Problem:

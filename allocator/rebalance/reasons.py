@@ -29,7 +29,8 @@ BUY_ORDER: Final = ("reserve", "band", "risk", "concentration")
 class Reason:
     """What a trade is for.
 
-    ``because`` names a limit, ``target:BUCKET``, `CASH`, `CASH_FLOW`, `SECURED` or `REPAY`; ``sense`` tells caps from floors.
+    ``because`` names a limit, ``target:BUCKET``, `CASH`, `CASH_FLOW`, `SECURED` or `REPAY`; ``sense`` tells caps from
+    floors.
     """
 
     because: str

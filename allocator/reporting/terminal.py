@@ -101,7 +101,8 @@ def draw(blocks: Iterable[Block], stream: TextIO, *, width: int | None = None) -
                     )
                 )
             console.print(table)
-            for note in (block.more, block.legend):
+            drawn = any(block.columns[j].kind == "picture" for j in places)
+            for note in (block.more, block.legend if drawn else ""):
                 if note:
                     paragraph(note, "dim")
 

@@ -258,7 +258,7 @@ def test_a_book_without_clients() -> None:
 def test_four_hundred_families_are_quick(shared: Callable[[str], Path]) -> None:
     book = read_book(shared("scf/scf2022_even_entrepreneurs.csv"), format="scf")
     analysis = analyze(book, on=ON)
-    start = time.perf_counter()
+    start = time.process_time()
     text = dumps(check_json(analysis, words("zh"), counts=book.counts))
-    assert time.perf_counter() - start < 2.0
+    assert time.process_time() - start < 2.0
     assert len(json.loads(text)["clients"]) == 467
