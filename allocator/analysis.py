@@ -150,7 +150,19 @@ class Analysis:
         """Every holding: class, bucket, value, weight (fraction of the total), and which source classified it."""
         h = self.positions.holdings
         return h.assign(value=self.positions.value, weight=self.exposures.weight)[
-            ["client_id", "asset_id", "name", "asset_class", "bucket", "value", "weight", "rule", "issuer", "row"]
+            [
+                "client_id",
+                "asset_id",
+                "name",
+                "asset_class",
+                "bucket",
+                "value",
+                "weight",
+                "rule",
+                "issuer",
+                "product_id",
+                "row",
+            ]
         ]
 
     @property

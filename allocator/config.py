@@ -107,22 +107,25 @@ def build(model: type[Model], tree: Mapping[str, Any], origin: str) -> Model:
     try:
         return model.model_validate(tree)
     except ValidationError as error:
-        lines = [f"{origin}: {_line(model, e)}" for e in error.errors()]
+        lines = [f"{origin}: {line}" for e in error.errors() for line in _lines(model, e)]
         raise ConfigError("\n".join(lines)) from None
 
 
-def _line(model: type[BaseModel], error: Any) -> str:
+def _lines(model: type[BaseModel], error: Any) -> list[str]:
+    """Sentences for one error of the model: one, or one per line where the whole file was cross-checked."""
     place = [str(p) for p in error["loc"]]
     key = ".".join(place) or "(whole file)"
     if error["type"] == "extra_forbidden":
         allowed = _fields_at(model, place[:-1])
         near = difflib.get_close_matches(place[-1], allowed, n=1)
         hint = f"did you mean '{near[0]}'? " if near else ""
-        return f"unknown key '{key}': {hint}allowed: {', '.join(allowed)}"
+        return [f"unknown key '{key}': {hint}allowed: {', '.join(allowed)}"]
     if error["type"] == "missing":
-        return f"key '{key}' is missing"
+        return [f"key '{key}' is missing"]
     message = error["msg"].removeprefix("Value error, ")
-    return f"key '{key}': {message[0].lower()}{message[1:]}"
+    if not place:
+        return [f"key {line[0].lower()}{line[1:]}" for line in message.splitlines()]
+    return [f"key '{key}': {message[0].lower()}{message[1:]}"]
 
 
 def _fields_at(model: type[BaseModel], path: list[str]) -> list[str]:

@@ -226,7 +226,7 @@ class Framework(Strict):
             if sum(1.0 if s.high is None else s.high for s in b.buckets.values()) < 1 - 1e-9:
                 problems.append(f"bands.{code}.buckets: the highs together stay under 1, no mix can meet them")
         if problems:
-            raise ValueError("; ".join(problems))
+            raise ValueError("\n".join(problems))
         return self
 
     # ---- arrays for vectorised code; rows follow the order of the file

@@ -20,6 +20,7 @@ from allocator.i18n import Words, words
 from allocator.importers.scf import SPENDING
 from allocator.limits import TOLERANCE, limit_list
 from allocator.rebalance.model import CLARABEL
+from allocator.rebalance.problem import STILL
 from allocator.rebalance.solve import NODES
 from allocator.reporting.jsonout import rebalance_json
 from allocator.reporting.sentences import MONTHS, heading, limit_name
@@ -142,6 +143,7 @@ def numbers(lang: str) -> str:
         ("base currency, default band", f"{f.currency}, `{f.default_band}`", judged),
         ("priorities p", _amounts(p.priorities), p.source),
         ("scales", ", ".join(f"{k} {v:g}" for k, v in p.scales.items()), p.source),
+        ("price of squared trades in what lies at par", f"{STILL:g}", judged),
         ("η, γ, ε, δ", f"{p.group_weight:g}, {p.cost_weight:g}, {p.wash_weight:g}, {p.spread_weight:g}", p.source),
         ("smallest trade", f"{_share(p.min_trade)} of the total", p.source),
         ("excess that counts as none", f"{TOLERANCE:g} of the total", "house judgement, above the solver's precision"),

@@ -15,6 +15,9 @@ from allocator.typing import BoolArray, FloatArray
 WHOLE = 1e-6
 """A sale within this fraction of nothing or of everything is taken for it."""
 
+DEAR = 0.005
+"""Small trades stay where leaving them out would worsen the objective by more than this part of it."""
+
 NODES = 500
 """Most branches of the search over indivisible assets; the best answer so far stands when they run out."""
 
@@ -72,7 +75,8 @@ def optimise(problem: Problem, x: Instruments, total: float) -> Trades:
             again = _solve(closed)
         except SolveError:
             break  # the small trades stay: a right plan with them is better than none
-        if again is None:
+        dear = again is not None and again.objective - best.objective > DEAR * max(1.0, abs(best.objective))
+        if again is None or (dear and not (best.buy < x.minimum / total)[tiny_buy & (best.buy > WHOLE)].any()):
             break
         best, problem = again, closed
     buy, sell = _clean(best, problem)

@@ -265,9 +265,15 @@ class TestProperties:
         first = plan_of(rows_of(sheet), {"risk_band": band})
         h = first.after.holdings
         again = [
-            {"name": n, "asset_id": i, "asset_class": c, "value": v, "sellable": 1.0}
-            for n, i, c, v in zip(h["name"], h["asset_id"], h["asset_class"], h["value"], strict=True)
-            if v > 0
+            {
+                "name": r.name,
+                "asset_id": r.asset_id,
+                "asset_class": r.asset_class,
+                "value": r.value,
+                "sellable": 1.0,
+                "product_id": r.product_id,
+            }
+            for r in h[h["value"] > 0].itertuples(index=False)
         ]
         second = plan_of(again, {"risk_band": band})
         assert second.summary["turnover"][0] <= 0.01
