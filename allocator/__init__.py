@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from allocator.framework import Framework, load_framework
     from allocator.pipeline import analyze, rebalance
     from allocator.plan import Plan
+    from allocator.plots import plot_buckets, plot_concentration
     from allocator.sample import sample_path
 
 __version__ = "0.1.0"
@@ -36,6 +37,8 @@ _HOMES = {
     "analyze": "pipeline",
     "load_assumptions": "assumptions",
     "load_framework": "framework",
+    "plot_buckets": "plots",
+    "plot_concentration": "plots",
     "read_book": "book",
     "rebalance": "pipeline",
     "sample_path": "sample",
@@ -54,6 +57,8 @@ __all__ = [
     "analyze",
     "load_assumptions",
     "load_framework",
+    "plot_buckets",
+    "plot_concentration",
     "read_book",
     "rebalance",
     "sample_path",

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from allocator.analysis import Analysis
+from allocator.typing import IntArray
 from allocator.verify import Certificate, Item, Loan, Move, Sheet, Verifier
 
 
@@ -84,6 +85,7 @@ class Certifier:
         shelf = p.shelf
         is_cash = h["asset_id"][r] == cash_id
         buy, sell = (0.0, 0.0) if is_cash or c is None else (c.buy_cost, c.sell_cost)
+        stated = p.grade[r]
         risk = 1 if c is None else c.risk
         available = is_cash
         if product is not None:
@@ -91,12 +93,15 @@ class Certifier:
             available = available or bool(shelf["available"].iloc[product])
             if not is_cash:
                 buy, sell = float(shelf["buy_cost"].iloc[product]), float(shelf["sell_cost"].iloc[product])
+        if not np.isnan(stated):  # where issuer and seller disagree the higher grade counts
+            risk = max(risk, int(stated))
         return Item(
             asset_id=h["asset_id"][r],
             value=_exact(p.value[r]),
             asset_class=h["asset_class"][r],
             mix=tuple((codes[k], _exact(mix[k])) for k in np.flatnonzero(mix)),
             issuer=h["issuer"][r].casefold(),
+            asset=str(p.asset[r]) if self._accounts[p.asset[r]] > 1 else "",
             tradable=bool(p.tradable[r]),
             sellable=_exact(p.sellable[r]),
             indivisible=bool(p.indivisible[r]),
@@ -140,6 +145,11 @@ class Certifier:
             own_company=False,
             **facts,
         )
+
+    @cached_property
+    def _accounts(self) -> IntArray:
+        """In how many accounts each asset lies, by its code."""
+        return np.bincount(self.analysis.positions.asset)
 
     @cached_property
     def _labels(self) -> dict[str, list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from fnmatch import translate
 from typing import Final
 
@@ -155,7 +156,7 @@ def _issues(book: Book, framework: Framework, ix: IntArray, named: IntArray) -> 
 
 
 def _fold(text: str) -> str:
-    return re.sub(r"[\s_\-]+", " ", text).strip().casefold()
+    return re.sub(r"[\s_\-]+", " ", unicodedata.normalize("NFKC", text)).strip().casefold()
 
 
 def _map(texts: pd.Series, table: dict[str, int]) -> IntArray:

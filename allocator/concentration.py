@@ -90,7 +90,7 @@ def concentrate(p: Positions, e: Exposures, framework: Framework) -> Concentrati
 def rule_exposure(name: str, p: Positions, e: Exposures, framework: Framework) -> FloatArray:
     """Exposure that a rule looks at, one per client: a share of T, or months."""
     special: dict[str, Callable[[], FloatArray]] = {
-        "single_holding": lambda: e.of_total(largest(p, e.named)),
+        "single_holding": lambda: e.of_total(largest(p, e.by_asset)),
         "issuer": lambda: e.of_total(largest(p, e.by_issuer)),
         "leverage": lambda: e.of_total(e.debt),
         "reserve_months": lambda: e.months,

@@ -29,13 +29,10 @@ def convert(
         Values in the client's currency, rounded to the cent; NaN, with an issue, where a rate is missing. A row in the
         client's own currency needs no rate.
     """
+    # money is kept to the cent from here on, so that what is shown, planned and verified is the same number
+    value = np.round(frame["value"].to_numpy("float64") * rate_between(frame, ids, currency, rates), 2)
     home = currency.to_numpy()[ids.get_indexer(pd.Index(frame["client_id"]))]
     row = np.where(frame["currency"] == "", home, frame["currency"])
-    same = row == home
-    to = pd.Series(row).map(rates).to_numpy("float64", na_value=np.nan)
-    at = pd.Series(home).map(rates).to_numpy("float64", na_value=np.nan)
-    # money is kept to the cent from here on, so that what is shown, planned and verified is the same number
-    value = np.round(frame["value"].to_numpy("float64") * np.where(same, 1.0, to / np.where(same, 1.0, at)), 2)
     rows = [
         {
             "client_id": frame["client_id"].iloc[i],
@@ -46,8 +43,17 @@ def convert(
             "code": "missing_rate",
             "value": row[i],
             "severity": ERROR,
-            "mend": row[i] if np.isnan(to[i]) else home[i],
+            "mend": row[i] if row[i] not in rates else home[i],
         }
         for i in np.flatnonzero(~np.isfinite(value))
     ]
     return value, issue_table(rows)
+
+
+def rate_between(frame: pd.DataFrame, ids: pd.Index, currency: pd.Series, rates: dict[str, float]) -> FloatArray:
+    """Client's currency per unit of each row's currency; NaN where a rate is missing."""
+    home = currency.to_numpy()[ids.get_indexer(pd.Index(frame["client_id"]))]
+    row = np.where(frame["currency"] == "", home, frame["currency"])
+    to = pd.Series(row).map(rates).to_numpy("float64", na_value=np.nan)
+    at = pd.Series(home).map(rates).to_numpy("float64", na_value=np.nan)
+    return np.where(row == home, 1.0, to / np.where(row == home, 1.0, at))

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from allocator.book import Book
-from allocator.currency import convert
+from allocator.currency import convert, rate_between
 from allocator.framework import OWN_USE, Framework
+from allocator.names import unique_within
 from allocator.typing import BoolArray, FloatArray, IntArray
 
 
@@ -70,22 +71,20 @@ def build_debts(
     who = ids.get_indexer(pd.Index(d["client_id"]))
     keep = np.flatnonzero(np.isfinite(value))
     order = keep[np.argsort(who[keep], kind="stable")]
-    stated = d["value"].to_numpy("float64")
-    factor = np.divide(value, stated, out=np.ones(len(d)), where=(stated > 0) & np.isfinite(value))
+    rate = rate_between(d, ids, currency, rates)
     outside = np.append([c.bucket == OWN_USE for c in framework.classes.values()], False)[class_ix]
     key = book.holdings["client_id"] + "\x1f" + book.holdings["asset_id"]
     own_use = (d["client_id"] + "\x1f" + d["secured_by"]).isin(key[outside]).to_numpy(bool)
     t = d.iloc[order]
     kind = t["kind"].where(t["kind"] != "", "debt").reset_index(drop=True)
-    again = kind.groupby([who[order], kind]).cumcount()
-    names = kind.where(again == 0, kind + " (" + (again + 1).astype("str") + ")")
+    names = unique_within(pd.Series(who[order]), kind)
     return Debts(
         client=who[order],
         start=np.searchsorted(who[order], np.arange(len(ids) + 1)),
         debt_id=names.tolist(),
         kind=kind.tolist(),
         value=value[order],
-        service=np.round(t["annual_payment"].to_numpy("float64") * factor[order], 2),
+        service=np.round(t["annual_payment"].to_numpy("float64") * rate[order], 2),
         own_use=own_use[order],
         secured_by=t["secured_by"].tolist(),
     ), issues

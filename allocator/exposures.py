@@ -8,7 +8,7 @@ import numpy as np
 
 from allocator.framework import Framework
 from allocator.positions import Positions
-from allocator.typing import FloatArray
+from allocator.typing import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Exposures:
         Money in holdings that nothing matched; no part of the total.
     weight
         m: each holding as a fraction of T; 0 for what is outside the buckets, NaN where T is 0.
-    named, by_issuer
+    named, by_asset, by_issuer
         m: money that counts as a single name (funds, deposits and government debt do not); the same summed over
-        the issuer.
+        the accounts it lies in, and over its issuer.
     liquid
         Defensive assets that can be spent within days, neither pledged nor locked.
     need
@@ -49,6 +49,7 @@ class Exposures:
     unclassified: FloatArray
     weight: FloatArray
     named: FloatArray
+    by_asset: FloatArray
     by_issuer: FloatArray
     liquid: FloatArray
     need: FloatArray
@@ -72,7 +73,6 @@ def expose(p: Positions, framework: Framework) -> Exposures:
     total = classes @ inside_class
     equity = total - p.debt
     named = inside * np.append(framework.flag("name"), 0.0)[p.klass]
-    issuer_total = np.bincount(p.issuer, weights=named, minlength=int(p.issuer.max(initial=-1)) + 1)
     reserve = np.append(framework.flag("reserve"), 0.0)[p.klass] * p.tradable
     unclassified = p.per_client(p.value * (p.klass < 0))
     return Exposures(
@@ -85,7 +85,8 @@ def expose(p: Positions, framework: Framework) -> Exposures:
         unclassified=unclassified,
         weight=ratio(inside, total[p.client]),
         named=named,
-        by_issuer=issuer_total[p.issuer] * (named > 0),
+        by_asset=_summed(named, p.asset),
+        by_issuer=_summed(named, p.issuer),
         liquid=p.per_client(p.value * reserve),
         need=p.spending + p.debt_service / 12,
         own_company=p.per_client(inside * p.own) + p.guarantees,
@@ -104,6 +105,12 @@ def class_money(p: Positions) -> FloatArray:
     for c in range(k):
         out[:, c] = p.per_client(p.value * p.mix_table[p.mix, c])
     return out
+
+
+def _summed(named: FloatArray, code: IntArray) -> FloatArray:
+    """Put the sum over all holdings with the same code at each named holding."""
+    total = np.bincount(code, weights=named, minlength=int(code.max(initial=-1)) + 1)
+    return np.asarray(total[code] * (named > 0), dtype="float64")
 
 
 def largest(p: Positions, amount: FloatArray) -> FloatArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -32,6 +33,11 @@ LIMITS = ("single_holding", "issuer", "leverage", *SHARES)
 """Names allowed under ``limits`` of a band."""
 RULES = ("single_holding", "issuer", "leverage", "reserve_months", "own_company", *SHARES)
 """Names allowed under ``rules``."""
+
+
+def fold_label(text: str) -> str:
+    """Compare labels without regard to width, capitals and outer blanks."""
+    return unicodedata.normalize("NFKC", text).strip().casefold()
 
 
 class Words(Strict):
@@ -294,7 +300,7 @@ class Framework(Strict):
         for code, band in self.bands.items():
             words |= {band.en: code, band.zh: code}
         words |= self.labels
-        return {w.strip().casefold(): code for w, code in words.items()}
+        return {fold_label(w): code for w, code in words.items()}
 
 
 def load_framework(source: str | os.PathLike[str] | Framework = "classic") -> Framework:

@@ -85,14 +85,20 @@ def limit_list(framework: Framework) -> tuple[Limit, ...]:
         Limit("reserve_months", ">=", "reserve_months", "reserve", tuple(framework.reserve.months for _ in bands)),
         Limit("volatility", "<=", "volatility", "risk", tuple(b.volatility for b in bands)),
     ]
-    for name in dict.fromkeys(n for b in bands for n in b.limits):
+    spans_too = {f"bucket:{c}" for c in framework.buckets} | {f"group:{c}" for c in framework.groups}
+    for name in dict.fromkeys(n for b in bands for n in b.limits if n not in spans_too):
         kind: Kind = name if name in ("single_holding", "issuer", "leverage") else "share"  # type: ignore[assignment]
         out.append(Limit(name, "<=", kind, "concentration", tuple(b.limits.get(name, nan) for b in bands)))
     for part, codes in (("bucket", framework.buckets), ("group", framework.groups)):
         for code in codes:
             spans = [(b.buckets if part == "bucket" else b.groups).get(code) for b in bands]
             low = tuple(nan if s is None or not s.low else s.low for s in spans)
-            high = tuple(nan if s is None or s.high is None or s.high >= 1 else s.high for s in spans)
+            # a file may cap a bucket among the limits as well: the tighter cap holds
+            tops = [
+                min(b.limits.get(f"{part}:{code}", 1.0), 1.0 if s is None or s.high is None else s.high)
+                for b, s in zip(bands, spans, strict=True)
+            ]
+            high = tuple(nan if top >= 1 else top for top in tops)
             for sense, bounds in ((">=", low), ("<=", high)):
                 if not np.isnan(bounds).all():
                     out.append(Limit(f"{part}:{code}", sense, "share", "band", bounds))  # type: ignore[arg-type]
@@ -133,14 +139,12 @@ def evaluate(
             amount = risk.volatility_total * total - b * e.equity
         elif limit.kind == "leverage":
             v, amount = e.of_total(e.debt), e.debt - b * total
-        elif limit.kind == "single_holding":
-            v = e.of_total(largest(p, e.named))
-            amount = p.per_client(np.maximum(e.named - (b * total)[p.client], 0.0))
-        elif limit.kind == "issuer":
-            v = e.of_total(largest(p, e.by_issuer))
-            # each holding carries its issuer's excess in proportion, so that an issuer counts once
-            over = np.maximum(e.by_issuer - (b * total)[p.client], 0.0)
-            part = np.divide(e.named, e.by_issuer, out=np.zeros_like(over), where=e.by_issuer > 0)
+        elif limit.kind in ("single_holding", "issuer"):
+            whole = e.by_asset if limit.kind == "single_holding" else e.by_issuer
+            v = e.of_total(largest(p, whole))
+            # each holding carries the excess of its asset or issuer in proportion, so that either counts once
+            over = np.maximum(whole - (b * total)[p.client], 0.0)
+            part = np.divide(e.named, whole, out=np.zeros_like(over), where=whole > 0)
             amount = p.per_client(over * part)
         else:
             money = e.classes @ framework.share(limit.name)

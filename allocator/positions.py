@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -17,10 +18,23 @@ from allocator.classify import classify, mixes
 from allocator.currency import convert
 from allocator.debts import Debts, build_debts
 from allocator.errors import ConfigError
-from allocator.framework import UNCLASSIFIED, Framework
+from allocator.framework import UNCLASSIFIED, Framework, fold_label
 from allocator.issues import ERROR, INFO, WARNING, concat, issue_table
+from allocator.names import merge_accounts, unique_within
 from allocator.shelf import build_shelf
 from allocator.typing import AnyArray, BoolArray, FloatArray, IntArray
+
+SAME: Final = (
+    "product_id",
+    "issuer",
+    "product_risk",
+    "locked_until",
+    "sellable",
+    "indivisible",
+    "pledged",
+    "own_company",
+)
+"""Columns in which one asset in several accounts must agree to be one holding."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +63,11 @@ class Positions:
         Class weights (rows × classes): each class, nothing, then funds looked through.
     value
         Value of each holding, in the client's currency.
-    issuer
-        Code of the issuer, unique over the book; a holding without one has a code of its own.
+    issuer, asset
+        Codes, unique over the book: of the issuer (a holding without one has a code of its own), and of the asset,
+        which may lie in several accounts.
+    grade
+        Product risk of the holding as the data state it, NaN unknown.
     own, tradable, locked, sellable, indivisible
         Own company; not locked or pledged; the client's data say that it cannot be sold now; fraction that can be sold
         in this plan; sold whole or not at all.
@@ -77,6 +94,8 @@ class Positions:
     mix_table: FloatArray
     value: FloatArray
     issuer: IntArray
+    asset: IntArray
+    grade: FloatArray
     own: BoolArray
     tradable: BoolArray
     locked: BoolArray
@@ -139,8 +158,10 @@ def build_positions(
     bands, band_issues = _bands(book, framework, band)
     rates = {framework.currency: 1.0} | dict(zip(book.fx["currency"], book.fx["rate"], strict=True))
     value, value_issues = convert(book.holdings, "holdings", ids, currency, rates)
+    shelf, shelf_issues = build_shelf(book, framework, rates)
     debts, debt_issues = build_debts(book, framework, class_ix, currency, rates)
-    keep = np.flatnonzero(np.isfinite(value))
+    value, first = merge_accounts(book.holdings.assign(klass=class_ix), value, ["klass", *SAME])
+    keep = np.flatnonzero(np.isfinite(value) & first)
     owner_of = ids.get_indexer(pd.Index(book.holdings["client_id"]))
     order = keep[np.argsort(owner_of[keep], kind="stable")]
     h, klass, client, value = book.holdings.iloc[order], class_ix[order], owner_of[order], value[order]
@@ -164,7 +185,7 @@ def build_positions(
         holdings=pd.DataFrame(
             {
                 "client_id": h["client_id"],
-                "asset_id": _unique_ids(h),
+                "asset_id": unique_within(h["client_id"], h["asset_id"]),
                 "name": h["name"],
                 "asset_class": labels[klass],
                 "bucket": buckets[klass],
@@ -187,16 +208,18 @@ def build_positions(
         mix_table=table,
         value=value,
         issuer=_issuers(h, client),
+        asset=pd.factorize(h["client_id"] + "\x1f" + h["asset_id"])[0].astype("intp"),
+        grade=h["product_risk"].to_numpy("float64"),
         own=own,
         tradable=free,
         locked=~free | (h["sellable"] == 0).to_numpy(bool),
         sellable=sellable.astype("float64"),
         indivisible=h["indivisible"].to_numpy(bool),
-        shelf=build_shelf(book, framework, rates),
+        shelf=shelf,
         rates=rates,
     )
     more = [_insured(positions, framework), _spending(book)]
-    return positions, concat([class_issues, band_issues, value_issues, debt_issues, *more])
+    return positions, concat([class_issues, band_issues, value_issues, debt_issues, shelf_issues, *more])
 
 
 def _bands(book: Book, framework: Framework, band: str | None) -> tuple[IntArray, pd.DataFrame]:
@@ -204,9 +227,9 @@ def _bands(book: Book, framework: Framework, band: str | None) -> tuple[IntArray
     codes = framework.band_codes
     n = len(book.clients)
     if band is not None:
-        if band.strip().casefold() not in aliases:
+        if fold_label(band) not in aliases:
             raise ConfigError(f"unknown band '{band}'; allowed: {', '.join([*codes, *framework.labels])}")
-        return np.full(n, codes.index(aliases[band.strip().casefold()]), dtype="intp"), issue_table()
+        return np.full(n, codes.index(aliases[fold_label(band)]), dtype="intp"), issue_table()
     if "clients.risk_band" not in book.given:
         row = {
             "table": "clients",
@@ -219,10 +242,7 @@ def _bands(book: Book, framework: Framework, band: str | None) -> tuple[IntArray
         return np.full(n, codes.index(framework.default_band), dtype="intp"), issue_table([row])
     text = book.clients["risk_band"]
     ix = text.map(
-        {
-            t: codes.index(aliases[t.strip().casefold()]) if t.strip().casefold() in aliases else -1
-            for t in text.unique()
-        }
+        {t: codes.index(aliases[fold_label(t)]) if fold_label(t) in aliases else -1 for t in text.unique()}
     ).to_numpy("intp")
     rows = [
         {
@@ -239,12 +259,6 @@ def _bands(book: Book, framework: Framework, band: str | None) -> tuple[IntArray
         for i in np.flatnonzero(ix < 0)
     ]
     return ix, issue_table(rows)
-
-
-def _unique_ids(h: pd.DataFrame) -> pd.Series:
-    """Tell the same asset in two accounts apart, so that a trade names one of them."""
-    again = h.groupby(["client_id", "asset_id"]).cumcount()
-    return h["asset_id"].where(again == 0, h["asset_id"] + " (" + (again + 1).astype("str") + ")")
 
 
 def _issuers(h: pd.DataFrame, client: IntArray) -> IntArray:
@@ -265,7 +279,7 @@ def _insured(p: Positions, framework: Framework) -> pd.DataFrame:
     ).to_numpy(bool)
     total = np.bincount(p.issuer[deposit], weights=p.value[deposit], minlength=int(p.issuer.max(initial=-1)) + 1)
     over = np.flatnonzero(deposit & (total[p.issuer] > limit[p.client]))
-    first = over[np.unique(p.issuer[over], return_index=True)[1]]
+    first = np.sort(over[np.unique(p.issuer[over], return_index=True)[1]])
     return issue_table(
         {
             "client_id": p.holdings["client_id"].iloc[i],

@@ -8,26 +8,44 @@ import pandas as pd
 from allocator.book import Book
 from allocator.classify import match_words
 from allocator.framework import Framework
+from allocator.issues import ERROR, issue_table
 
 
-def build_shelf(book: Book, framework: Framework, rates: dict[str, float]) -> pd.DataFrame:
+def build_shelf(book: Book, framework: Framework, rates: dict[str, float]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Build the shelf: the products table, or the framework's one generic product per class.
 
     Returns
     -------
-    pandas.DataFrame
+    (shelf, issues)
         ``product_id, name, issuer, klass, risk, buy_cost, sell_cost, minimum, lot, available``; what a product leaves
-        open is its class's; minimum and lot in the base currency; available: open and sold by the house.
+        open is its class's; minimum and lot in the base currency; available: open and sold by the house. A product
+        whose currency has no rate is set aside: not available, with an issue.
     """
-    classes = list(framework.classes.values())
+    classes, issues = list(framework.classes.values()), issue_table()
     if len(book.products):
         t = book.products
         klass = match_words(t["asset_class"], framework)
         t, klass = t[klass >= 0], klass[klass >= 0]
-        rate = t["currency"].map(rates).fillna(1.0).to_numpy("float64")
+        rate = (
+            t["currency"].where(t["currency"] != "", framework.currency).map(rates).to_numpy("float64", na_value=np.nan)
+        )
         columns = {c: t[c].to_numpy() for c in ("product_id", "name", "issuer", "risk", "buy_cost", "sell_cost")}
-        columns |= {c: t[c].to_numpy("float64") * rate for c in ("minimum", "lot")}
-        available = ((t["status"].str.casefold() == "open") & t["on_house_shelf"]).to_numpy(bool)
+        columns |= {c: t[c].to_numpy("float64") * np.nan_to_num(rate, nan=0.0) for c in ("minimum", "lot")}
+        known = np.isfinite(rate)
+        available = ((t["status"].str.casefold() == "open") & t["on_house_shelf"]).to_numpy(bool) & known
+        issues = issue_table(
+            {
+                "file": t["file"].iloc[i],
+                "table": "products",
+                "row": t["row"].iloc[i],
+                "column": "currency",
+                "code": "missing_rate",
+                "value": t["currency"].iloc[i],
+                "severity": ERROR,
+                "mend": t["currency"].iloc[i],
+            }
+            for i in np.flatnonzero(~known)
+        )
     else:
         items = framework.products
         klass = np.array([framework.class_codes.index(x.asset_class) for x in items.values()], dtype="intp")
@@ -43,4 +61,4 @@ def build_shelf(book: Book, framework: Framework, rates: dict[str, float]) -> pd
     for c in ("risk", "buy_cost", "sell_cost"):
         usual = np.array([getattr(classes[k], c) for k in klass], dtype="float64")
         out[c] = np.where(out[c].isna(), usual, out[c]).astype("float64")
-    return out
+    return out, issues

@@ -138,7 +138,8 @@ class Yardstick:
             if own.reserve and item.tradable:
                 liquid += value
             if own.named and money:
-                named[k] = money
+                asset = _asset(item, k)
+                named[asset] = named.get(asset, ZERO) + money
                 issuer = _issuer(item, k)
                 issuers[issuer] = issuers.get(issuer, ZERO) + money
         variance += self._systematic(classes)
@@ -190,7 +191,7 @@ class Yardstick:
             if own is None or limit.kind == "leverage":
                 continue
             if limit.kind == "single_holding":
-                counts = k == name
+                counts = own.named and _asset(item, k) == name
             elif limit.kind == "issuer":
                 counts = own.named and _issuer(item, k) == name
             elif limit.kind == "volatility":
@@ -256,6 +257,10 @@ def _share(name: str, code: str, c: AssetClass) -> Decimal:
     if name == "illiquid":
         return Decimal(c.liquidity == "illiquid")
     raise ValueError(f"a limit names an unknown share '{name}'")
+
+
+def _asset(item: Item, place: int) -> Name:
+    return item.asset or place
 
 
 def _issuer(item: Item, place: int) -> Name:

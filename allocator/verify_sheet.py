@@ -56,6 +56,8 @@ class Item:
         Grade 1–5.
     buy_cost, sell_cost
         Fractions of the amount.
+    asset
+        What lies in several accounts has the same text here in each; empty: in one account.
     """
 
     asset_id: str
@@ -71,6 +73,7 @@ class Item:
     risk: int
     buy_cost: Decimal
     sell_cost: Decimal
+    asset: str = ""
 
     @property
     def available(self) -> Decimal:

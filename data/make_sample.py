@@ -199,8 +199,8 @@ CLIENTS = (
     # 5: well balanced, conservative band
     C("C006", "C1", "platinum", "RM-02", 61, 1, 420_000, 22_000, 500_000, (
         H("活期存款", CASH, 0.46, "JC"), H("定期存款", CASH, 0.47, "XH"), H("电子式储蓄国债", "savings_bond", 0.9),
-        zh("P02", 1.6), zh("P03", 0.87), zh("P04", 0.4), zh("P05", 0.9), zh("P06", 1.0), zh("P07", 0.9),
-        zh("P08", 0.5), H("个人养老金", "retirement_account", 0.2, "JC"), H("松风里 4-203", FLAT, 0.8),
+        zh("P02", 1.6), zh("P03", 0.87), zh("P04", 0.4), zh("P05", 0.9), zh("P06", 0.9), zh("P07", 0.85),
+        zh("P08", 0.65), H("个人养老金", "retirement_account", 0.2, "JC"), H("松风里 4-203", FLAT, 0.8),
         H("紫砂壶与字画", "collectible", 0.1), H("自住房 松风里 1-1102", HOME, 3.6)), labels=True),
     # 6: founder with 60% in the own listed company
     C("C007", "进取型", "platinum", "RM-03", 55, 3, 8_000_000, 260_000, 10_000_000, (
@@ -236,7 +236,7 @@ CLIENTS = (
     C("C011", "balanced", "platinum", "RM-03", 39, 1, 380_000, 14_000, 1_500_000, (
         H("Checking account", CASH, 0.62, "PW"), H("US treasury bills", "treasury_bill", 0.9, country="US"),
         H("Merrowby World Index Fund", "equity_fund", 1.6, "MB"),
-        H("Qidu Transit 4.1% 2031", "corporate_bond", 0.5, "QD", cfi="DBFTFB"),
+        H("Qidu Transit 4.1% 2031", "corporate_bond", 0.5, "QD", cfi="DBFUFB"),
         H("Muyu Group H shares", SHARE, 2.1, "MY", currency="HKD"),
         H("Flat, Harbour Steps 14C", FLAT, 6.0, country="HK", currency="HKD"),
         H("Everyield Bond Fund", "bond_fund", 4.0, "YH", currency="CNY", product="P06"),
@@ -280,7 +280,7 @@ CLIENTS = (
     # 15: pledged shares; spending is unknown, so the reserve cannot be judged
     C("C018", "C4", "platinum", "RM-02", 51, 2, 2_800_000, None, 3_000_000, (
         H("叠浪新能源 A 股", SHARE, 24, "DL", pledged="true", own="false"), H("活期存款", CASH, 1.5, "JC"),
-        zh("P08", 5), H("栖渡轨交 3.2% 2030", "corporate_bond", 3, "QD", cfi="DBFTFB"), zh("P02", 2), zh("P10", 1),
+        zh("P08", 5), H("栖渡轨交 3.2% 2030", "corporate_bond", 3, "QD", cfi="DBFUFB"), zh("P02", 2), zh("P10", 1),
         H("观山台 2-1203", FLAT, 6), H("自住房 观山台 8-601", HOME, 10)),
         (D("股票质押贷款", 10, 0.55, "叠浪新能源 A 股"),)),
     # 16: speculator in a conservative band
@@ -302,7 +302,7 @@ CLIENTS = (
         H("栎原稳健二号理财", "bank_wealth_product", 1.4, "LY", risk="2"),
         H("栎原月月盈理财", "bank_wealth_product", 1.2, "LY", risk="2", label="净值型理财"),
         H("栎原添利理财", "bank_wealth_product", 0.8, "LY", risk="3"), H("大额存单", CASH, 2.1, "LY"),
-        H("栎原银行二级资本债", "corporate_bond", 0.78, "LY", cfi="DBFTFB"), H("栎原银行 A 股", SHARE, 0.7, "LY"),
+        H("栎原银行二级资本债", "corporate_bond", 0.78, "LY", cfi="DBFUFB"), H("栎原银行 A 股", SHARE, 0.7, "LY"),
         H("自住房 文澜苑", HOME, 4.8)), labels=True),
     # 19: young professional, first tier
     C("C022", "积极型", "vip", "RM-02", 27, 0, 264_000, 8_500, 500_000, (
@@ -314,7 +314,7 @@ CLIENTS = (
         H("Current account", CASH, 8, "JC"), H("Savings account", CASH, 4, "YK"),
         H("US dollar account", CASH, 0.42, "HM", currency="USD"), en("P02", 12), en("P03", 8),
         H("Gold bars", "gold", 10, "XH"), H("Whole life policy, cash value", "insurance_cash_value", 7, "QX"),
-        en("P06", 15), en("P05", 15), H("Qidu Transit 3.2% 2030", "corporate_bond", 8, "QD", cfi="DBFTFB"),
+        en("P06", 15), en("P05", 15), H("Qidu Transit 3.2% 2030", "corporate_bond", 8, "QD", cfi="DBFUFB"),
         en("P08", 24), H("Merrowby World Index Fund", "equity_fund", 2.2, "MB", currency="USD", cfi="CIOGES"),
         H("Lintong Power A shares", SHARE, 10, "LT"), H("Baiyu Pharma A shares", SHARE, 8, "BY"),
         H("Muyu Group H shares", SHARE, 7.6, "MY", currency="HKD"), en("P10", 9),

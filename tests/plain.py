@@ -1,4 +1,4 @@
-"""Random books, and every measure of one client in plain Python, row by row: what the vectorised stages are held against.
+"""Random books, and every measure of a client in plain Python, row by row: the yardstick of the vectorised stages.
 
 Nothing here calls a stage of the package: only the framework and the assumptions are read, as data.
 """
@@ -49,17 +49,30 @@ class World:
     def book(self) -> Book:
         """The same as a book, read from data frames."""
         clients = [
-            {"client_id": s.client_id, "risk_band": self.words.get(s.band, ""), "currency": s.currency,
-             "monthly_spending": s.spending, "guarantees": s.guarantees}
+            {
+                "client_id": s.client_id,
+                "risk_band": self.words.get(s.band, ""),
+                "currency": s.currency,
+                "monthly_spending": s.spending,
+                "guarantees": s.guarantees,
+            }
             for s in self.sheets
         ]
-        holdings = [{k: v for k, v in h.items() if k != "code"} | {"client_id": s.client_id}
-                    for s in self.sheets for h in s.holdings]
+        holdings = [
+            {k: v for k, v in h.items() if k != "code"} | {"client_id": s.client_id}
+            for s in self.sheets
+            for h in s.holdings
+        ]
         debts = [d | {"client_id": s.client_id} for s in self.sheets for d in s.debts]
         funds = [{"fund_id": f, "asset_class": c, "weight": w} for f, mix in self.funds.items() for c, w in mix.items()]
         fx = [{"currency": c, "rate": r} for c, r in RATES.items()]
-        return read_book(pd.DataFrame(holdings), clients=pd.DataFrame(clients), debts=pd.DataFrame(debts),
-                         lookthrough=pd.DataFrame(funds), fx=pd.DataFrame(fx))
+        return read_book(
+            pd.DataFrame(holdings),
+            clients=pd.DataFrame(clients),
+            debts=pd.DataFrame(debts),
+            lookthrough=pd.DataFrame(funds),
+            fx=pd.DataFrame(fx),
+        )
 
 
 def random_world(seed: int, framework: Framework, clients: int = 30) -> World:
@@ -67,7 +80,10 @@ def random_world(seed: int, framework: Framework, clients: int = 30) -> World:
     rng = np.random.default_rng(seed)
     codes = list(framework.classes)
     loose = [c for c in codes if c not in framework.own_company_class]
-    funds = {"F1": {"listed_equity": 0.6, "gold": 0.4}, "F2": {"deposit": 0.25, "private_equity": 0.5, "own_home": 0.25}}
+    funds = {
+        "F1": {"listed_equity": 0.6, "gold": 0.4},
+        "F2": {"deposit": 0.25, "private_equity": 0.5, "own_home": 0.25},
+    }
 
     def pick(*options: Any) -> Any:
         return options[int(rng.integers(len(options)))]
@@ -77,29 +93,51 @@ def random_world(seed: int, framework: Framework, clients: int = 30) -> World:
 
     sheets = []
     for i in range(clients):
-        s = Sheet(f"K{i:03d}", pick(*framework.bands, ""), pick("CNY", "CNY", "USD"), pick(NAN, 0.0, *[money(2e4)] * 6),
-                  pick(0.0, 0.0, money(3e5)))
+        s = Sheet(
+            f"K{i:03d}",
+            pick(*framework.bands, ""),
+            pick("CNY", "CNY", "USD"),
+            pick(NAN, 0.0, *[money(2e4)] * 6),
+            pick(0.0, 0.0, money(3e5)),
+        )
         liked = [pick(*loose) for _ in range(2)]  # most families have much of a few things
         for j in range(int(rng.integers(0, 13))):
             own = bool(rng.random() < 0.15)
             code = pick(*liked) if rng.random() < 0.4 else pick(*loose) if own else pick(*codes)
             if rng.random() < 0.04:
                 code = ""
-            s.holdings.append({
-                "asset_id": f"A{j}", "asset_class": code or "mystery", "code": code,
-                "value": 0.0 if rng.random() < 0.05 else money(4e5, 1.4), "currency": pick("", "CNY", "USD", "HKD"),
-                "issuer": pick("", "Bank A", "BANK a", "Maker", "Maker & Sons"), "own_company": own,
-                "pledged": bool(rng.random() < 0.1), "isin": pick("", "", "", "F1") if code else "",
-                "product_id": pick("", "", "", "", "F2") if code else "",
-                "locked_until": pick("", "", ON.isoformat(), "2027-01-31", "2020-01-31"), "sellable": pick(NAN, NAN, 0.3, 1.0, 0.0),
-            })
+            s.holdings.append(
+                {
+                    "asset_id": f"A{j}",
+                    "asset_class": code or "mystery",
+                    "code": code,
+                    "value": 0.0 if rng.random() < 0.05 else money(4e5, 1.4),
+                    "currency": pick("", "CNY", "USD", "HKD"),
+                    "issuer": pick("", "Bank A", "BANK a", "Maker", "Maker & Sons"),
+                    "own_company": own,
+                    "pledged": bool(rng.random() < 0.1),
+                    "isin": pick("", "", "", "F1") if code else "",
+                    "product_id": pick("", "", "", "", "F2") if code else "",
+                    "locked_until": pick("", "", ON.isoformat(), "2027-01-31", "2020-01-31"),
+                    "sellable": pick(NAN, NAN, 0.3, 1.0, 0.0),
+                }
+            )
         for _ in range(int(rng.integers(0, 4))):
             held = [h["asset_id"] for h in s.holdings]
-            s.debts.append({"value": 100.0 * int(rng.integers(1, 12_000)), "currency": pick("", "CNY", "USD"), "annual_payment": pick(0.0, money(3e4)),
-                            "kind": pick("", "mortgage", "credit line"), "secured_by": pick("", *held) if held else ""})
+            s.debts.append(
+                {
+                    "value": 100.0 * int(rng.integers(1, 12_000)),
+                    "currency": pick("", "CNY", "USD"),
+                    "annual_payment": pick(0.0, money(3e4)),
+                    "kind": pick("", "mortgage", "credit line"),
+                    "secured_by": pick("", *held) if held else "",
+                }
+            )
         sheets.append(s)
-    words = {code: pick(code, b.en, b.zh, *[w for w, c in framework.labels.items() if c == code])
-             for code, b in framework.bands.items()}
+    words = {
+        code: pick(code, b.en, b.zh, *[w for w, c in framework.labels.items() if c == code])
+        for code, b in framework.bands.items()
+    }
     return World(sheets, funds, framework, words)
 
 
@@ -128,15 +166,20 @@ class Plain:
         self.need = s.spending + service / 12
         self.liquid = sum(r["value"] for r in self.rows if r["free"] and self._liquid(r["code"]))
         self.months = math.inf if self.need == 0 else self.liquid / self.need
-        self.owner = any(r["value"] > 0 and (r["own"] or (r["code"] and f.classes[r["code"]].kind == "business"))
-                         for r in self.rows)
+        self.owner = any(
+            r["value"] > 0 and (r["own"] or (r["code"] and f.classes[r["code"]].kind == "business")) for r in self.rows
+        )
         self.unclassified = sum(r["value"] for r in self.rows if not r["code"])
 
     def _inside(self, code: str) -> bool:
         return self.f.classes[code].bucket != "own_use"
 
     def _liquid(self, code: str) -> bool:
-        return bool(code) and self.f.classes[code].bucket == "defensive" and self.f.classes[code].liquidity in ("cash", "liquid")
+        return (
+            bool(code)
+            and self.f.classes[code].bucket == "defensive"
+            and self.f.classes[code].liquidity in ("cash", "liquid")
+        )
 
     def _convert(self, value: float, currency: str) -> float:
         ratio = 1.0 if currency in ("", self.sheet.currency) else RATES[currency] / RATES[self.sheet.currency]
@@ -154,9 +197,17 @@ class Plain:
         value = self._convert(h["value"], h["currency"])
         part = sum(w for c, w in mix.items() if self._inside(c))
         named = bool(code) and self.f.classes[code].name_limits
-        return {"asset_id": h["asset_id"], "code": code, "value": value, "inside": value * part, "mix": mix,
-                "named": value * part if named else 0.0, "own": h["own_company"], "free": not (h["pledged"] or locked),
-                "issuer": h["issuer"].casefold() or f"only {h['asset_id']}"}
+        return {
+            "asset_id": h["asset_id"],
+            "code": code,
+            "value": value,
+            "inside": value * part,
+            "mix": mix,
+            "named": value * part if named else 0.0,
+            "own": h["own_company"],
+            "free": not (h["pledged"] or locked),
+            "issuer": h["issuer"].casefold() or f"only {h['asset_id']}",
+        }
 
     def share_of(self, amount: float) -> float:
         """A fraction of the total; NaN where there is none."""
@@ -191,8 +242,11 @@ class Plain:
     def sigma_money(self) -> float:
         """Volatility of the assets, in money."""
         x = np.array([self.money.get(c, 0.0) * self._inside(c) for c in self.f.classes])
-        own = sum((self._assumed(r["code"]).idiosyncratic * r["value"]) ** 2
-                  for r in self.rows if r["code"] and self._inside(r["code"]))
+        own = sum(
+            (self._assumed(r["code"]).idiosyncratic * r["value"]) ** 2
+            for r in self.rows
+            if r["code"] and self._inside(r["code"])
+        )
         return math.sqrt(x @ covariance(self.f, self.assumptions) @ x + own)
 
     def _assumed(self, code: str) -> Any:
@@ -270,9 +324,19 @@ class Plain:
 def covariance(framework: Framework, assumptions: Assumptions) -> np.ndarray:
     """Covariance of the classes of a framework, factor by factor."""
     names = list(assumptions.factors)
-    factor = np.array([[assumptions.factors[a].volatility * assumptions.factors[b].volatility * r
-                        for b, r in zip(names, row, strict=True)]
-                       for a, row in zip(names, assumptions.correlation.rows, strict=True)])
-    beta = np.array([[assumptions.classes[c.assumption or code].loadings.get(n, 0.0) for n in names]
-                     for code, c in framework.classes.items()])
+    factor = np.array(
+        [
+            [
+                assumptions.factors[a].volatility * assumptions.factors[b].volatility * r
+                for b, r in zip(names, row, strict=True)
+            ]
+            for a, row in zip(names, assumptions.correlation.rows, strict=True)
+        ]
+    )
+    beta = np.array(
+        [
+            [assumptions.classes[c.assumption or code].loadings.get(n, 0.0) for n in names]
+            for code, c in framework.classes.items()
+        ]
+    )
     return beta @ factor @ beta.T

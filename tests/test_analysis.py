@@ -1,4 +1,4 @@
-"""The analysis as a whole: what may never matter does not, tables agree with each other, and real families come out right."""
+"""The analysis as a whole: what may never matter does not, tables agree, and real families come out right."""
 
 from __future__ import annotations
 
@@ -68,8 +68,10 @@ def test_order_of_rows_is_nothing(seed: int, random: Any) -> None:
     after = run(world.book())
     same(before, after)
     for name, keys in {"holdings": ["client_id", "asset_id"], "buckets": ["client_id", "bucket"]}.items():
-        one, two = (getattr(a, name).drop(columns="row", errors="ignore").sort_values(keys, ignore_index=True)
-                    for a in (before, after))
+        one, two = (
+            getattr(a, name).drop(columns="row", errors="ignore").sort_values(keys, ignore_index=True)
+            for a in (before, after)
+        )
         pd.testing.assert_frame_equal(one, two, rtol=1e-9)
 
 
@@ -102,11 +104,21 @@ def test_unit_of_money_is_nothing(seed: int, per: int) -> None:
     before = run(world.book())
     b = world.book()
     fx = pd.DataFrame({"currency": pd.Series(["CNY", "JPY"], dtype="str"), "rate": [1.0, 1 / per]})
-    rows = {"holdings": b.holdings.assign(currency="JPY", value=(b.holdings["value"] * per).round(2)),
-            "debts": b.debts.assign(currency="JPY", value=(b.debts["value"] * per).round(2),
-                                    annual_payment=(b.debts["annual_payment"] * per).round(2))}
-    report = {"clients": b.clients.assign(currency="JPY", monthly_spending=(b.clients["monthly_spending"] * per).round(2),
-                                          guarantees=(b.clients["guarantees"] * per).round(2))}
+    rows = {
+        "holdings": b.holdings.assign(currency="JPY", value=(b.holdings["value"] * per).round(2)),
+        "debts": b.debts.assign(
+            currency="JPY",
+            value=(b.debts["value"] * per).round(2),
+            annual_payment=(b.debts["annual_payment"] * per).round(2),
+        ),
+    }
+    report = {
+        "clients": b.clients.assign(
+            currency="JPY",
+            monthly_spending=(b.clients["monthly_spending"] * per).round(2),
+            guarantees=(b.clients["guarantees"] * per).round(2),
+        )
+    }
     same(before, run(dataclasses.replace(b, fx=fx, **rows)))
     same(before, run(dataclasses.replace(b, fx=fx, **report)))
     same(before, run(dataclasses.replace(b, fx=fx, **rows, **report)))
@@ -136,8 +148,11 @@ def issues_of(a: Analysis, client: str) -> pd.DataFrame:
 
 def test_issues_of_a_client_come_in_the_order_of_their_rows_in_any_company() -> None:
     """A book in parts must give the same bytes as a whole one."""
-    rows = [{"client_id": c, "asset_id": b, "asset_class": "deposit", "value": 1e6, "issuer": b}
-            for c, banks in (("a", "YX"), ("b", "XYZ")) for b in banks]
+    rows = [
+        {"client_id": c, "asset_id": b, "asset_class": "deposit", "value": 1e6, "issuer": b}
+        for c, banks in (("a", "YX"), ("b", "XYZ"))
+        for b in banks
+    ]
     whole = run(make_book(pd.DataFrame(rows)))
     for client in "ab":
         alone = run(make_book(pd.DataFrame(rows)).client(client))
@@ -176,15 +191,26 @@ def test_twice_gives_the_same(sample: Book) -> None:
 
 def in_accounts(accounts: int) -> Book:
     """30% of one share, 35% in a fund, 35% in cash; the share lies in one account or in several."""
-    rows = [{"client_id": "a", "asset_id": "S", "name": "share", "asset_class": "listed_equity", "value": 300.0 / accounts,
-             "account": f"{i}"} for i in range(accounts)]
-    rows += [{"client_id": "a", "asset_id": c, "name": c, "asset_class": c, "value": 350.0, "account": "0"}
-             for c in ("equity_fund", "deposit")]
+    rows = [
+        {
+            "client_id": "a",
+            "asset_id": "S",
+            "name": "share",
+            "asset_class": "listed_equity",
+            "value": 300.0 / accounts,
+            "account": f"{i}",
+        }
+        for i in range(accounts)
+    ]
+    rows += [
+        {"client_id": "a", "asset_id": c, "name": c, "asset_class": c, "value": 350.0, "account": "0"}
+        for c in ("equity_fund", "deposit")
+    ]
     return make_book(pd.DataFrame(rows), [{"client_id": "a", "risk_band": "balanced", "monthly_spending": 1.0}])
 
 
 def test_one_asset_in_two_accounts_is_one_holding() -> None:
-    """The same ``asset_id`` twice is the same risk and the same name: two accounts must not look like diversification."""
+    """The same ``asset_id`` twice is one risk and one name: two accounts must not look like diversification."""
     one, two = analyze(in_accounts(1), on=ON), analyze(in_accounts(2), on=ON)
     t = two.limits.set_index("limit")
     assert t.loc["single_holding", "value"] == pytest.approx(0.30)
@@ -206,7 +232,11 @@ def test_tables_agree_with_each_other(seed: int) -> None:
     a = run(world_of(seed).book())
     s = a.summary.set_index("client_id")
     n = len(a)
-    assert (len(a.buckets), len(a.rules), len(a.holdings)) == (n * 3, n * len(a.framework.rules), len(a.positions.value))
+    assert (len(a.buckets), len(a.rules), len(a.holdings)) == (
+        n * 3,
+        n * len(a.framework.rules),
+        len(a.positions.value),
+    )
     value = a.buckets.groupby("client_id")["value"].sum()
     assert value.reindex(s.index).tolist() == pytest.approx(s["total"].tolist(), rel=1e-9, abs=1e-6)
     share = a.buckets.groupby("client_id")["share"].sum().reindex(s.index)
@@ -262,7 +292,12 @@ def test_wrong_arguments_are_named(sample: Book) -> None:
 
 def test_concentration_indices_by_hand() -> None:
     """Shares of 50%, 20% and 30%, the first two of one class; what lies outside counts in neither."""
-    rows = [("a", "x", "listed_equity", 50.0), ("a", "y", "listed_equity", 20.0), ("a", "z", "deposit", 30.0), ("a", "h", "own_home", 900.0)]
+    rows = [
+        ("a", "x", "listed_equity", 50.0),
+        ("a", "y", "listed_equity", 20.0),
+        ("a", "z", "deposit", 30.0),
+        ("a", "h", "own_home", 900.0),
+    ]
     c = run(make_book(rows)).concentration
     assert c.hhi_holding[0] == pytest.approx(0.25 + 0.04 + 0.09)
     assert c.hhi_class[0] == pytest.approx(0.49 + 0.09)
@@ -273,7 +308,17 @@ def test_concentration_indices_by_hand() -> None:
 
 def test_status_of_every_kind_of_client() -> None:
     cases = {
-        "fine": ([("deposit", 250.0), ("bond_fund", 250.0), ("equity_fund", 280.0), ("money_market", 60.0), ("hedge_fund", 160.0)], 0.0, "C3"),
+        "fine": (
+            [
+                ("deposit", 250.0),
+                ("bond_fund", 250.0),
+                ("equity_fund", 280.0),
+                ("money_market", 60.0),
+                ("hedge_fund", 160.0),
+            ],
+            0.0,
+            "C3",
+        ),
         "over": ([("private_business", 100.0)], 0.0, "C3"),
         "broke": ([("deposit", 100.0)], 100.0, "C3"),
         "under water": ([("deposit", 100.0)], 100.01, "C3"),
@@ -290,8 +335,16 @@ def test_status_of_every_kind_of_client() -> None:
     debts.append({"client_id": "only owes", "value": 1.0})
     a = analyze(make_book(rows, who, debts=debts), on=ON)
     assert dict(zip(a.client_ids, a.status.tolist(), strict=True)) == {
-        "fine": "in_band", "over": "exceeded", "broke": "insolvent", "under water": "insolvent", "hardly": "exceeded",
-        "home only": "empty", "zero": "empty", "nobody": "no_band", "nobody broke": "insolvent", "no rows": "empty",
+        "fine": "in_band",
+        "over": "exceeded",
+        "broke": "insolvent",
+        "under water": "insolvent",
+        "hardly": "exceeded",
+        "home only": "empty",
+        "zero": "empty",
+        "nobody": "no_band",
+        "nobody broke": "insolvent",
+        "no rows": "empty",
         "only owes": "insolvent",
     }
     s = a.summary.set_index("client_id")
@@ -320,8 +373,22 @@ def test_survey_buckets_are_those_of_the_raw_columns(survey: tuple[pd.DataFrame,
     raw, a = survey
     sums = {
         "defensive": ["LIQ", "CDS", "SAVBND", "CASHLI"],
-        "growth": ["GOVTBND", "NOTXBND", "MORTBND", "OBND", "TFBMUTF", "GBMUTF", "OBMUTF", "STOCKS", "STMUTF", "OMUTF", "COMUTF",
-                   "OTHMA", "RETQLIQ", "OTHFIN"],
+        "growth": [
+            "GOVTBND",
+            "NOTXBND",
+            "MORTBND",
+            "OBND",
+            "TFBMUTF",
+            "GBMUTF",
+            "OBMUTF",
+            "STOCKS",
+            "STMUTF",
+            "OMUTF",
+            "COMUTF",
+            "OTHMA",
+            "RETQLIQ",
+            "OTHFIN",
+        ],
         "offensive": ["ORESRE", "NNRESRE", "ACTBUS", "NONACTBUS", "OTHNFIN"],
     }
     money = pd.DataFrame({b: raw[columns].clip(lower=0).sum(axis=1) for b, columns in sums.items()})
@@ -365,10 +432,15 @@ def test_survey_with_weights_agrees_with_the_data_page(survey: tuple[pd.DataFram
 
 
 def test_sample_in_chhabra(sample: Book) -> None:
-    """Gold moves to the market bucket, the home to the protective one, listed shares of the own company to the aspirational one."""
+    """Gold moves to the market bucket, the home to the protective one, own listed shares to the aspirational one."""
     classic, other = analyze(sample, on=ON).holdings, analyze(sample, "chhabra", on=ON).holdings
-    moved = {(a, b, x, y) for a, b, x, y in zip(classic["asset_class"], other["asset_class"], classic["bucket"], other["bucket"],
-                                               strict=True) if (a, x) != (b, y)}
+    moved = {
+        (a, b, x, y)
+        for a, b, x, y in zip(
+            classic["asset_class"], other["asset_class"], classic["bucket"], other["bucket"], strict=True
+        )
+        if (a, x) != (b, y)
+    }
     assert moved == {
         ("gold", "gold", "defensive", "growth"),
         ("own_home", "own_home", "own_use", "defensive"),
@@ -378,6 +450,9 @@ def test_sample_in_chhabra(sample: Book) -> None:
     stock = other[other["asset_class"] == "concentrated_stock"]
     assert len(stock)
     assert own.reindex(pd.MultiIndex.from_frame(stock[["client_id", "asset_id"]])).all()
-    assert not other[(other["asset_class"] == "listed_equity")].merge(
-        sample.holdings[sample.holdings["own_company"]], on=["client_id", "asset_id"]).shape[0]
+    assert (
+        not other[(other["asset_class"] == "listed_equity")]
+        .merge(sample.holdings[sample.holdings["own_company"]], on=["client_id", "asset_id"])
+        .shape[0]
+    )
     assert np.isfinite(analyze(sample, "chhabra", on=ON).summary.set_index("client_id").loc["C005", "score"])

@@ -32,6 +32,7 @@ LAYERS = (
     ("allocator.importers*",),
     ("allocator.book",),
     ("allocator.classify", "allocator.currency"),
+    ("allocator.names",),
     ("allocator.debts", "allocator.shelf"),
     ("allocator.positions",),
     ("allocator.exposures",),
@@ -50,11 +51,19 @@ LAYERS = (
     ("allocator.cli",),
     ("allocator.__main__",),
 )
-"""Every module, lowest layer first; ``*`` stands for a package or a family of modules, whose members may know each other.
-A module imports from its own family and from lower layers only; modules side by side in a layer know nothing of each other."""
+"""Every module, lowest layer first; ``*`` stands for a family of modules, whose members may know each other.
+A module imports from its own family and from lower layers only; modules side by side know nothing of each other."""
 
 ALONE = {
-    "allocator.verify*": ("allocator.rebalance", "allocator.certify", "allocator.pipeline", "numpy", "pandas", "scipy", "cvxpy"),
+    "allocator.verify*": (
+        "allocator.rebalance",
+        "allocator.certify",
+        "allocator.pipeline",
+        "numpy",
+        "pandas",
+        "scipy",
+        "cvxpy",
+    ),
 }
 """What must not be imported, not even inside a function: the verifier shares no arithmetic with what it verifies."""
 
@@ -78,7 +87,7 @@ MODULES = {module_name(p): p for p in FILES}
 
 
 def imports(path: Path, *, lazy: bool) -> set[str]:
-    """Modules that a file imports; ``lazy`` includes those inside functions. What only a type checker sees is left out."""
+    """Modules that a file imports; ``lazy`` includes those inside functions. What only type checkers see is not."""
     found: set[str] = set()
 
     def visit(node: ast.AST) -> None:
@@ -132,7 +141,7 @@ def test_no_circle() -> None:
     done: set[str] = set()
 
     def walk(module: str, path: tuple[str, ...]) -> None:
-        assert module not in path, " → ".join([*path[path.index(module):], module])
+        assert module not in path, " → ".join([*path[path.index(module) :], module])
         if module not in done:
             for other in sorted(graph[module]):
                 walk(other, (*path, module))
@@ -169,10 +178,19 @@ def test_heavy_packages_are_imported_where_they_are_used(module: str) -> None:
 
 def loaded(code: str) -> set[str]:
     """Top-level packages that a fresh interpreter has loaded after running some code."""
-    report = "import sys, json; sys.stderr.write('LOADED' + json.dumps(sorted({m.partition('.')[0] for m in sys.modules})))"
+    report = (
+        "import sys, json; sys.stderr.write('LOADED' + json.dumps(sorted({m.partition('.')[0] for m in sys.modules})))"
+    )
     script = f"import atexit\n@atexit.register\ndef _():\n    {report}\n{code}\n"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False, encoding="utf-8",
-                          env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"})
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+        encoding="utf-8",
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"},
+    )
     assert "LOADED" in done.stderr, done.stderr
     found = done.stderr.partition("LOADED")[2]
     return set(re.findall(r'"([^"]+)"', found))
@@ -187,7 +205,10 @@ def loaded(code: str) -> set[str]:
         ("from allocator.cli import main; main(['--help'])", {"pandas", "numpy", *HEAVY}),
         ("from allocator.cli import main; main(['check', '--help'])", {"pandas", "numpy", *HEAVY}),
         ("from allocator.cli import main; main(['--version'])", {"pandas", "numpy", *HEAVY}),
-        ("import allocator; allocator.analyze, allocator.read_book, allocator.rebalance", {"cvxpy", "matplotlib", "scipy"}),
+        (
+            "import allocator; allocator.analyze, allocator.read_book, allocator.rebalance",
+            {"cvxpy", "matplotlib", "scipy"},
+        ),
     ],
 )
 def test_light_entry_points(code: str, never: set[str]) -> None:
@@ -227,9 +248,18 @@ def test_functions_take_few_parameters(module: str) -> None:
 
 def tracked() -> list[Path]:
     """Files of the package, with what is built beside it; those under version control where that can be asked."""
-    parts = [p for p in ("allocator", "data", "pyproject.toml", "README.md", "README.zh.md", "CHANGELOG.md") if (ROOT / p).exists()]
+    parts = [
+        p
+        for p in ("allocator", "data", "pyproject.toml", "README.md", "README.zh.md", "CHANGELOG.md")
+        if (ROOT / p).exists()
+    ]
     try:
-        done = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *parts], cwd=ROOT, capture_output=True, check=True)
+        done = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *parts],
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
+        )
         names = [n for n in done.stdout.decode().split("\0") if n]
     except (OSError, subprocess.CalledProcessError):
         names = [str(p.relative_to(ROOT)) for part in parts for p in [ROOT / part, *(ROOT / part).rglob("*")]]
@@ -238,8 +268,11 @@ def tracked() -> list[Path]:
 
 
 def test_no_path_of_a_machine() -> None:
-    """Neither where this checkout lies nor where its interpreter, temporary files or home are, nor any other absolute path."""
-    here = {str(ROOT), str(ROOT.parent), sys.prefix, sys.base_prefix, tempfile.gettempdir(), str(Path.home())} - {"/", "/usr"}
+    """Not where this checkout, its interpreter, temporary files or a home lie, nor any other absolute path."""
+    here = {str(ROOT), str(ROOT.parent), sys.prefix, sys.base_prefix, tempfile.gettempdir(), str(Path.home())} - {
+        "/",
+        "/usr",
+    }
     absolute = re.compile(r"(?<![\w.:/<>*}\])-])/(?:home|root|Users|mnt|opt|srv|private|var|etc|usr)/\w")
     for path in tracked():
         text = path.read_text("utf-8")
@@ -249,11 +282,13 @@ def test_no_path_of_a_machine() -> None:
 
 
 def test_no_address_is_called() -> None:
-    """No network: the only addresses are names of XML schemas, the project's own page, and sources that a reader may look up."""
+    """No network: the only addresses in code are names of XML schemas, and the build names no source of its own."""
     schemas = r"https?://(schemas\.openxmlformats\.org|www\.w3\.org)/"
     for path in tracked():
         if path.suffix == ".py":
             for found in re.findall(r"https?://[^\s\"')}\]]+", path.read_text("utf-8")):
                 assert re.match(schemas, found), f"{path.name}: {found}"
     build = (ROOT / "pyproject.toml").read_text("utf-8")
-    assert not re.search(r"(?i)\b(extra-)?index(-url)?\s*=|find-links|\[\[tool\.\w+\.(source|index)\]\]|@ *(https?|file|git)", build)
+    assert not re.search(
+        r"(?i)\b(extra-)?index(-url)?\s*=|find-links|\[\[tool\.\w+\.(source|index)\]\]|@ *(https?|file|git)", build
+    )

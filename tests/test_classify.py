@@ -30,7 +30,15 @@ def framework(request: pytest.FixtureRequest) -> Framework:
 
 def holding(**cells: Any) -> dict[str, Any]:
     """One holding with nothing that could classify it, unless given."""
-    return {"client_id": "a", "asset_id": "x", "name": "x", "value": 100.0, "asset_class": "", "cfi": "", "product_id": ""} | cells
+    return {
+        "client_id": "a",
+        "asset_id": "x",
+        "name": "x",
+        "value": 100.0,
+        "asset_class": "",
+        "cfi": "",
+        "product_id": "",
+    } | cells
 
 
 def book_of(*rows: dict[str, Any], **tables: Any) -> Book:
@@ -54,11 +62,24 @@ def issue(analysis: Analysis, code: str) -> pd.Series:
 
 def spellings(word: str) -> list[str]:
     """The ways in which people write a label: capitals, blanks at the ends, hyphens and underscores for blanks."""
-    return [word, word.upper(), word.lower(), f"  {word} ", word.replace(" ", "_"), word.replace(" ", "-"), word.replace(" ", "  ")]
+    return [
+        word,
+        word.upper(),
+        word.lower(),
+        f"  {word} ",
+        word.replace(" ", "_"),
+        word.replace(" ", "-"),
+        word.replace(" ", "  "),
+    ]
 
 
 def test_every_code_label_and_alias_names_its_own_class(framework: Framework) -> None:
-    words = [(code, text) for code, c in framework.classes.items() for w in (code, c.en, c.zh, *c.aliases) for text in spellings(w)]
+    words = [
+        (code, text)
+        for code, c in framework.classes.items()
+        for w in (code, c.en, c.zh, *c.aliases)
+        for text in spellings(w)
+    ]
     assert len(words) > 7 * 3 * len(framework.classes)
     ix = match_words(pd.Series([t for _, t in words], dtype="str"), framework)
     wrong = [(text, code) for (code, text), i in zip(words, ix, strict=True) if framework.class_codes[i] != code]
@@ -73,7 +94,9 @@ def test_every_word_is_found_through_the_whole_pipeline(framework: Framework) ->
 
 def test_full_width_letters_are_letters() -> None:
     assert found(book_of(holding(asset_class="Ａ股"), holding(asset_id="y", name="y", asset_class="ＥＴＦ"))) == [
-        ("listed_equity", "asset_class"), ("equity_fund", "asset_class")]
+        ("listed_equity", "asset_class"),
+        ("equity_fund", "asset_class"),
+    ]
 
 
 @given(st.text(max_size=20))
@@ -214,14 +237,18 @@ def test_overrides_for_one_client_for_everyone_and_which_is_nearer() -> None:
 
 
 def test_an_override_of_another_client_never_leaks() -> None:
-    rows = [holding(client_id="a", asset_id="bx", name="1", asset_class="deposit"),
-            holding(client_id="ab", asset_id="x", name="2", asset_class="deposit")]
+    rows = [
+        holding(client_id="a", asset_id="bx", name="1", asset_class="deposit"),
+        holding(client_id="ab", asset_id="x", name="2", asset_class="deposit"),
+    ]
     got = found(book_of(*rows, overrides=[{"client_id": "ab", "asset_id": "x", "asset_class": "gold"}]))
     assert got == [("deposit", "asset_class"), ("gold", "override")]
 
 
 def test_an_override_to_nothing_known_is_an_error_and_the_next_source_answers() -> None:
-    book = book_of(holding(asset_class="deposit"), overrides=[{"client_id": "a", "asset_id": "x", "asset_class": "mystery"}])
+    book = book_of(
+        holding(asset_class="deposit"), overrides=[{"client_id": "a", "asset_id": "x", "asset_class": "mystery"}]
+    )
     a = analyze(book, on=ON)
     assert found(book) == [("deposit", "asset_class")]
     told = issue(a, "unknown_class")
@@ -238,9 +265,18 @@ def test_products_of_the_default_shelf_classify_as_well(framework: Framework) ->
 
 
 def test_unknown_class_is_counted_listed_and_said_with_the_nearest_class() -> None:
-    rows = [holding(asset_class="depositt", value=30.0), holding(asset_id="y", name="y", asset_class="gold", value=70.0)]
+    rows = [
+        holding(asset_class="depositt", value=30.0),
+        holding(asset_id="y", name="y", asset_class="gold", value=70.0),
+    ]
     a = analyze(book_of(*rows), on=ON)
-    assert a.holdings.loc[0, ["asset_class", "bucket", "rule", "value", "weight"]].tolist() == ["unclassified", "unclassified", "", 30.0, 0.0]
+    assert a.holdings.loc[0, ["asset_class", "bucket", "rule", "value", "weight"]].tolist() == [
+        "unclassified",
+        "unclassified",
+        "",
+        30.0,
+        0.0,
+    ]
     assert a.exposures.unclassified.tolist() == [30.0]
     assert a.summary["total"][0] == 70.0
     assert a.summary["net_worth"][0] == 100.0
@@ -252,8 +288,14 @@ def test_unknown_class_is_counted_listed_and_said_with_the_nearest_class() -> No
 
 @pytest.mark.parametrize(
     ("typo", "nearest"),
-    [("listed equty", "listed_equity"), ("Private_busines", "private_business"), ("上市股", "listed_equity"),
-     ("货币市场基", "money_market"), ("qqqqqq", ""), ("", "")],
+    [
+        ("listed equty", "listed_equity"),
+        ("Private_busines", "private_business"),
+        ("上市股", "listed_equity"),
+        ("货币市场基", "money_market"),
+        ("qqqqqq", ""),
+        ("", ""),
+    ],
 )
 def test_nearest_class(typo: str, nearest: str) -> None:
     a = analyze(book_of(holding(asset_class=typo, cfi="QQQQQQ")), on=ON)
@@ -264,13 +306,19 @@ def test_unknown_class_of_a_product_or_a_fund_names_its_row() -> None:
     a = analyze(
         book_of(
             holding(asset_class="deposit"),
-            products=[{"product_id": "P", "name": "P", "asset_class": "gold"}, {"product_id": "Q", "name": "Q", "asset_class": "??"}],
+            products=[
+                {"product_id": "P", "name": "P", "asset_class": "gold"},
+                {"product_id": "Q", "name": "Q", "asset_class": "??"},
+            ],
             lookthrough=[{"fund_id": "F", "asset_class": "nothing", "weight": 1.0}],
         ),
         on=ON,
     )
     rows = a.issues[a.issues["code"] == "unknown_class"]
-    assert list(zip(rows["table"], rows["row"], rows["value"], strict=True)) == [("products", 3, "??"), ("lookthrough", 2, "nothing")]
+    assert list(zip(rows["table"], rows["row"], rows["value"], strict=True)) == [
+        ("products", 3, "??"),
+        ("lookthrough", 2, "nothing"),
+    ]
     assert a.positions.shelf["product_id"].tolist() == ["P"]
 
 
@@ -278,7 +326,10 @@ def test_unknown_class_of_a_product_or_a_fund_names_its_row() -> None:
 
 
 def test_own_listed_company_moves_only_where_the_framework_says_so() -> None:
-    row, other = holding(asset_class="listed_equity", own_company=True), holding(asset_id="y", name="y", asset_class="listed_equity")
+    row, other = (
+        holding(asset_class="listed_equity", own_company=True),
+        holding(asset_id="y", name="y", asset_class="listed_equity"),
+    )
     assert [c for c, _ in found(book_of(row, other))] == ["listed_equity", "listed_equity"]
     assert [c for c, _ in found(book_of(row, other), "chhabra")] == ["concentrated_stock", "listed_equity"]
     assert [s for _, s in found(book_of(row, other), "chhabra")] == ["asset_class", "asset_class"]
@@ -301,13 +352,17 @@ def test_a_fund_is_found_by_each_of_its_names(column: str) -> None:
     ix, _, _ = classify(b, f)
     table, mix = mixes(b, f, ix)
     weights = dict(zip(f.class_codes, table[mix[0]], strict=True))
-    assert {c: w for c, w in weights.items() if w} == pytest.approx({"listed_equity": 0.6, "gold": 0.3, "private_equity": 0.1})
+    assert {c: w for c, w in weights.items() if w} == pytest.approx(
+        {"listed_equity": 0.6, "gold": 0.3, "private_equity": 0.1}
+    )
     assert f.class_codes[ix[0]] == "mixed_fund"
 
 
 def test_own_asset_id_wins_over_product_and_product_over_isin() -> None:
     f = load_framework()
-    funds = [{"fund_id": n, "asset_class": c, "weight": 1.0} for n, c in (("I", "gold"), ("P", "reit"), ("A", "crypto"))]
+    funds = [
+        {"fund_id": n, "asset_class": c, "weight": 1.0} for n, c in (("I", "gold"), ("P", "reit"), ("A", "crypto"))
+    ]
     rows = [
         holding(asset_id="A", name="1", asset_class="mixed_fund", isin="I", product_id="P"),
         holding(asset_id="B", name="2", asset_class="mixed_fund", isin="I", product_id="P"),
@@ -332,7 +387,10 @@ def test_mix_table_is_the_classes_then_nothing_then_funds() -> None:
 
 def test_a_fund_with_an_unknown_part_is_not_looked_through_at_all() -> None:
     f = load_framework()
-    funds = [{"fund_id": "F", "asset_class": "gold", "weight": 0.5}, {"fund_id": "F", "asset_class": "???", "weight": 0.5}]
+    funds = [
+        {"fund_id": "F", "asset_class": "gold", "weight": 0.5},
+        {"fund_id": "F", "asset_class": "???", "weight": 0.5},
+    ]
     b = book_of(holding(asset_id="F", name="F", asset_class="mixed_fund"), lookthrough=funds)
     table, mix = mixes(b, f, classify(b, f)[0])
     assert f.class_codes[int(table[mix[0]].argmax())] == "mixed_fund"

@@ -13,7 +13,7 @@ from allocator.concentration import score, severity
 from allocator.framework import load_framework
 from allocator.pipeline import analyze
 
-shares = st.floats(0, 1, allow_nan=False)
+shares = st.floats(0, 1, allow_nan=False, allow_subnormal=False)
 WEIGHTS = np.array([0.5, 0.4, 0.6, 0.6, 0.4, 0.6, 0.6, 0.5])
 
 

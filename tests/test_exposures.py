@@ -46,13 +46,22 @@ def test_every_amount_is_what_plain_python_says(seed: int, preset: str) -> None:
     seen = set()
     for i, p in enumerate(Plain(s, world) for s in world.sheets):
         amounts = {
-            "total": p.total, "debt": p.debt, "equity": p.equity, "net_worth": p.everything, "unclassified": p.unclassified,
-            "liquid": p.liquid, "need": p.need, "months": p.months,
+            "total": p.total,
+            "debt": p.debt,
+            "equity": p.equity,
+            "net_worth": p.everything,
+            "unclassified": p.unclassified,
+            "liquid": p.liquid,
+            "need": p.need,
+            "months": p.months,
             "leverage": p.total / p.equity if p.equity > 0 else math.nan,
             "own_company": sum(r["inside"] for r in p.rows if r["own"]) + p.sheet.guarantees,
         }
         for name, expected in amounts.items():
-            assert getattr(e, name)[i] == pytest.approx(expected, rel=1e-9, abs=1e-6, nan_ok=True), (name, p.sheet.client_id)
+            assert getattr(e, name)[i] == pytest.approx(expected, rel=1e-9, abs=1e-6, nan_ok=True), (
+                name,
+                p.sheet.client_id,
+            )
             seen |= {name} if expected and not math.isnan(expected) else set()
         assert a.positions.owner[i] == p.owner
         by_class = [p.money.get(c, 0.0) for c in f.class_codes]
@@ -73,18 +82,35 @@ def test_every_amount_is_what_plain_python_says(seed: int, preset: str) -> None:
 
 
 def test_total_is_what_the_buckets_hold() -> None:
-    rows = [{"asset_class": c, "value": v} for c, v in
-            [("deposit", 1.0), ("listed_equity", 2.0), ("private_business", 4.0), ("own_home", 8.0), ("vehicle", 16.0), ("??", 32.0)]]
+    rows = [
+        {"asset_class": c, "value": v}
+        for c, v in [
+            ("deposit", 1.0),
+            ("listed_equity", 2.0),
+            ("private_business", 4.0),
+            ("own_home", 8.0),
+            ("vehicle", 16.0),
+            ("??", 32.0),
+        ]
+    ]
     e = sheet(rows).exposures
     assert (e.total[0], e.net_worth[0], e.unclassified[0]) == (7.0, 63.0, 32.0)
     assert e.weight.tolist() == pytest.approx([1 / 7, 2 / 7, 4 / 7, 0, 0, 0])
 
 
 def test_home_gold_and_own_shares_land_where_each_preset_puts_them() -> None:
-    rows = [{"asset_class": "own_home", "value": 100.0}, {"asset_class": "gold", "value": 10.0},
-            {"asset_class": "listed_equity", "value": 40.0, "own_company": True}, {"asset_class": "listed_equity", "value": 5.0},
-            {"asset_class": "vehicle", "value": 7.0}, {"asset_class": "private_business", "value": 3.0, "own_company": True}]
-    classic, chhabra = sheet(rows).buckets.set_index("bucket")["value"], sheet(rows, "chhabra").buckets.set_index("bucket")["value"]
+    rows = [
+        {"asset_class": "own_home", "value": 100.0},
+        {"asset_class": "gold", "value": 10.0},
+        {"asset_class": "listed_equity", "value": 40.0, "own_company": True},
+        {"asset_class": "listed_equity", "value": 5.0},
+        {"asset_class": "vehicle", "value": 7.0},
+        {"asset_class": "private_business", "value": 3.0, "own_company": True},
+    ]
+    classic, chhabra = (
+        sheet(rows).buckets.set_index("bucket")["value"],
+        sheet(rows, "chhabra").buckets.set_index("bucket")["value"],
+    )
     assert classic.to_dict() == {"defensive": 10.0, "growth": 45.0, "offensive": 3.0}
     assert chhabra.to_dict() == {"defensive": 100.0, "growth": 15.0, "offensive": 43.0}
     for preset in ("classic", "chhabra"):
@@ -107,11 +133,16 @@ def test_mortgage_on_the_home_counts_where_the_home_counts() -> None:
 
 
 def test_a_fund_is_split_over_classes_buckets_and_groups() -> None:
-    funds = [{"fund_id": "F", "asset_class": c, "weight": w} for c, w in [("listed_equity", 0.5), ("gold", 0.3), ("private_equity", 0.2)]]
+    funds = [
+        {"fund_id": "F", "asset_class": c, "weight": w}
+        for c, w in [("listed_equity", 0.5), ("gold", 0.3), ("private_equity", 0.2)]
+    ]
     rows = [{"asset_class": "mixed_fund", "value": 100.0, "isin": "F"}, {"asset_class": "mixed_fund", "value": 100.0}]
     a = sheet(rows, lookthrough=funds)
     assert money(a) == pytest.approx({"listed_equity": 50, "gold": 30, "private_equity": 20, "mixed_fund": 100})
-    assert a.buckets.set_index("bucket")["share"].to_dict() == pytest.approx({"defensive": 0.15, "growth": 0.75, "offensive": 0.10})
+    assert a.buckets.set_index("bucket")["share"].to_dict() == pytest.approx(
+        {"defensive": 0.15, "growth": 0.75, "offensive": 0.10}
+    )
     t = a.limits.set_index(["limit", "sense"])
     assert t.loc[("group:equity", ">="), "value"] == pytest.approx((50 + 60) / 200)  # a mixed fund is 60% shares
     assert t.loc[("illiquid", "<="), "value"] == pytest.approx(0.10)
@@ -137,7 +168,9 @@ def test_both_ways_of_summing_funds_agree() -> None:
     small = class_money(p)
     k = len(f.classes)
     assert len(p.mix_table) > k + 1
-    many = replace(p, clients=pd.DataFrame(index=range(60_000)), mix_table=np.vstack([p.mix_table, np.zeros((1000, k))]))
+    many = replace(
+        p, clients=pd.DataFrame(index=range(60_000)), mix_table=np.vstack([p.mix_table, np.zeros((1000, k))])
+    )
     large = class_money(many)
     assert large[: len(p)] == pytest.approx(small, rel=1e-12)
     assert not large[len(p) :].any()
@@ -145,7 +178,7 @@ def test_both_ways_of_summing_funds_agree() -> None:
 
 
 def test_reserve_is_what_can_be_spent_within_days() -> None:
-    """Deposits, money market, bills, savings bonds and gold; not insurance values, bonds, or what is locked or pledged."""
+    """Deposits, money market, bills, savings bonds and gold; not insurance values or bonds."""
     a = analyze(make_book([(code, "x", code, 100.0) for code in load_framework().classes]), on=ON)
     counted = {c for c, amount in zip(a.client_ids, a.exposures.liquid, strict=True) if amount == 100.0}
     assert counted == {"deposit", "money_market", "treasury_bill", "savings_bond", "gold"}
@@ -154,17 +187,29 @@ def test_reserve_is_what_can_be_spent_within_days() -> None:
 
 @pytest.mark.parametrize(
     ("spending", "payment", "liquid", "months"),
-    [(10.0, 0.0, 100.0, 10.0), (10.0, 120.0, 100.0, 5.0), (0.0, 120.0, 100.0, 10.0), (0.0, 0.0, 100.0, math.inf),
-     (0.0, 0.0, 0.0, math.inf), (10.0, 0.0, 0.0, 0.0), (None, 120.0, 100.0, math.nan)],
+    [
+        (10.0, 0.0, 100.0, 10.0),
+        (10.0, 120.0, 100.0, 5.0),
+        (0.0, 120.0, 100.0, 10.0),
+        (0.0, 0.0, 100.0, math.inf),
+        (0.0, 0.0, 0.0, math.inf),
+        (10.0, 0.0, 0.0, 0.0),
+        (None, 120.0, 100.0, math.nan),
+    ],
 )
 def test_months(spending: float | None, payment: float, liquid: float, months: float) -> None:
     rows = [{"asset_class": "deposit", "value": liquid}, {"asset_class": "listed_equity", "value": 1.0}]
-    e = sheet(rows, client={"monthly_spending": spending}, debts=[{"client_id": "a", "value": 1.0, "annual_payment": payment}]).exposures
+    e = sheet(
+        rows, client={"monthly_spending": spending}, debts=[{"client_id": "a", "value": 1.0, "annual_payment": payment}]
+    ).exposures
     assert e.months[0] == pytest.approx(months, nan_ok=True)
 
 
 def test_guarantees_count_to_the_own_company_and_to_nothing_else() -> None:
-    rows = [{"asset_class": "private_business", "value": 60.0, "own_company": True}, {"asset_class": "deposit", "value": 40.0}]
+    rows = [
+        {"asset_class": "private_business", "value": 60.0, "own_company": True},
+        {"asset_class": "deposit", "value": 40.0},
+    ]
     a, b = sheet(rows), sheet(rows, client={"guarantees": 15.0})
     assert (a.exposures.own_company[0], b.exposures.own_company[0]) == (60.0, 75.0)
     for name in ("total", "debt", "equity", "net_worth"):
@@ -174,8 +219,12 @@ def test_guarantees_count_to_the_own_company_and_to_nothing_else() -> None:
 
 def test_nothing_at_all() -> None:
     """A client known by name only, one with zeros, one with things outside the buckets."""
-    rows = pd.DataFrame([{"client_id": "z", "asset_id": "0", "asset_class": "deposit", "value": 0.0},
-                         {"client_id": "h", "asset_id": "1", "asset_class": "own_home", "value": 9.0}])
+    rows = pd.DataFrame(
+        [
+            {"client_id": "z", "asset_id": "0", "asset_class": "deposit", "value": 0.0},
+            {"client_id": "h", "asset_id": "1", "asset_class": "own_home", "value": 9.0},
+        ]
+    )
     who = [{"client_id": c, "risk_band": "balanced", "monthly_spending": 1.0} for c in ("e", "z", "h")]
     a = analyze(make_book(rows, who), on=ON)
     assert a.status.tolist() == ["empty"] * 3
@@ -192,18 +241,23 @@ def test_nothing_at_all() -> None:
 # ---- small pieces
 
 
-@given(arrays(float, 6, elements=st.floats(-10, 10)), arrays(float, 6, elements=st.sampled_from([0.0, -0.0, np.nan, 2.0, -4.0])))
+@given(
+    arrays(float, 6, elements=st.floats(-10, 10)),
+    arrays(float, 6, elements=st.sampled_from([0.0, -0.0, np.nan, 2.0, -4.0])),
+)
 def test_ratio_divides_or_says_nan(top: np.ndarray, bottom: np.ndarray) -> None:
     out = ratio(top, bottom)
     for o, t, b in zip(out, top, bottom, strict=True):
-        assert (math.isnan(o) if b == 0 or math.isnan(b) else o == t / b)
+        assert math.isnan(o) if b == 0 or math.isnan(b) else o == t / b
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.lists(st.floats(0, 1e9), max_size=4), min_size=1, max_size=8))
 def test_largest_of_each_client(groups: list[list[float]]) -> None:
     """Clients without holdings anywhere, at the front and at the end too."""
-    rows = [(f"c{i}", f"A{j}", "deposit", 1.0) for i, g in enumerate(groups) for j in range(len(g))] or [("other", "A", "deposit", 1.0)]
+    rows = [(f"c{i}", f"A{j}", "deposit", 1.0) for i, g in enumerate(groups) for j in range(len(g))] or [
+        ("other", "A", "deposit", 1.0)
+    ]
     who = [{"client_id": f"c{i}", "risk_band": "C3"} for i in range(len(groups))]
     f = load_framework()
     p, _ = build_positions(make_book(rows, who), f, on=ON)

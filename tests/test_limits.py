@@ -120,7 +120,9 @@ def one(rows: list[tuple[str, float]], **client: object):
 
 def test_excess_by_hand() -> None:
     """100 in all: shares 45 and 30 (15% each allowed), a flat of 20, cash 5 with 10 a month to live on."""
-    t = one([("listed_equity", 45), ("listed_equity", 30), ("investment_property", 20), ("deposit", 5)], monthly_spending=10)
+    t = one(
+        [("listed_equity", 45), ("listed_equity", 30), ("investment_property", 20), ("deposit", 5)], monthly_spending=10
+    )
     expected = {
         ("single_holding", "<="): (0.45, 0.15, 0.30 + 0.15 + 0.05),
         ("issuer", "<="): (0.45, 0.20, 0.25 + 0.10),
@@ -137,8 +139,10 @@ def test_excess_by_hand() -> None:
 
 
 def test_one_issuer_counts_once_however_many_holdings_it_has() -> None:
-    rows = [{"client_id": "a", "name": f"bond {i}", "asset_class": "corporate_bond", "value": 15, "issuer": w}
-            for i, w in enumerate(["ACME", "Acme", "acme"])]
+    rows = [
+        {"client_id": "a", "name": f"bond {i}", "asset_class": "corporate_bond", "value": 15, "issuer": w}
+        for i, w in enumerate(["ACME", "Acme", "acme"])
+    ]
     rows += [{"client_id": "a", "name": "cash", "asset_class": "deposit", "value": 55, "issuer": "ACME"}]
     import pandas as pd
 
@@ -163,6 +167,7 @@ def test_owner_of_a_company_needs_more_months() -> None:
 
 def test_a_hair_beyond_a_bound_is_within_tolerance_and_a_step_is_not() -> None:
     """30% of property is the bound; money has cents, so the total is large."""
+
     def at(amount: float) -> bool:
         t = one([("investment_property", amount), ("deposit", 1e8 - amount)])
         return bool(t.loc[("property", "<="), "exceeded"])

@@ -86,8 +86,11 @@ def test_a_client_who_reports_in_dollars_is_judged_as_one_who_reports_in_yuan() 
     cny = [holding(client_id="a", asset_id=c, asset_class=c, value=v, currency="CNY") for c, v in rows]
     usd = [holding(client_id="u", asset_id=c, asset_class=c, value=v / 7, currency="USD") for c, v in rows]
     mixed = [holding(client_id="m", asset_id=c, asset_class=c, value=v, currency="CNY") for c, v in rows]
-    clients = [client(), client(client_id="u", currency="USD", monthly_spending=10 / 7),
-               client(client_id="m", currency="USD", monthly_spending=10 / 7)]
+    clients = [
+        client(),
+        client(client_id="u", currency="USD", monthly_spending=10 / 7),
+        client(client_id="m", currency="USD", monthly_spending=10 / 7),
+    ]
     s = analyze(book_of(*cny, *usd, *mixed, clients=clients, fx=USD), on=ON).summary.set_index("client_id")
     assert s["total"].tolist() == [1120.0, 160.0, 160.0]
     for column in ("score", "volatility", "reserve_months", "offensive", "expected_return", "leverage"):
@@ -104,7 +107,14 @@ def test_a_missing_rate_sets_the_row_and_its_client_aside_and_no_one_else(table:
     one = told(a, "missing_rate")
     assert len(one) == 1
     assert one.loc[0, ["client_id", "table", "row", "column", "value", "severity", "mend"]].tolist() == [
-        "a", table, 3 if table == "holdings" else 2, "currency", "EUR", "error", "EUR"]
+        "a",
+        table,
+        3 if table == "holdings" else 2,
+        "currency",
+        "EUR",
+        "error",
+        "EUR",
+    ]
     assert a.set_aside["client_id"].tolist() == ["a"]
     assert a.summary.loc[0, "net_worth"] == (95.0 if table == "holdings" else 150.0)
     pd.testing.assert_series_equal(a.summary.loc[1], fine.summary.loc[1])
@@ -163,7 +173,10 @@ def test_a_debt_on_what_one_uses_is_no_part_of_d_but_of_net_worth(
 
 def test_security_is_looked_for_in_the_client_s_own_holdings() -> None:
     rows = [holding(client_id="a", asset_id="house", asset_class="own_home"), holding(client_id="b", asset_id="flat")]
-    debts = [{"client_id": "b", "value": 10.0, "secured_by": "house"}, {"client_id": "a", "value": 20.0, "secured_by": "house"}]
+    debts = [
+        {"client_id": "b", "value": 10.0, "secured_by": "house"},
+        {"client_id": "a", "value": 20.0, "secured_by": "house"},
+    ]
     p, _ = numbers(book_of(*rows, clients=[client(), client(client_id="b")], debts=debts))
     assert p.debt.tolist() == [0.0, 10.0]
     assert p.debt_own_use.tolist() == [20.0, 0.0]
@@ -193,8 +206,13 @@ def test_debt_ids_are_unique_even_where_a_kind_already_has_a_number() -> None:
     assert len(set(p.debts.debt_id)) == len(kinds)
 
 
-@pytest.mark.parametrize(("value", "payment", "expected"), [(0.0, 12_000.0, 84_000.0), (0.01, 12_000.0, 84_000.0), (100.33, 30_000.0, 210_000.0)])
-def test_payments_are_converted_at_the_rate_whatever_is_outstanding(value: float, payment: float, expected: float) -> None:
+@pytest.mark.parametrize(
+    ("value", "payment", "expected"),
+    [(0.0, 12_000.0, 84_000.0), (0.01, 12_000.0, 84_000.0), (100.33, 30_000.0, 210_000.0)],
+)
+def test_payments_are_converted_at_the_rate_whatever_is_outstanding(
+    value: float, payment: float, expected: float
+) -> None:
     """Alimony or rent: payments without a balance, or hardly any."""
     debts = [{"client_id": "a", "value": value, "currency": "USD", "annual_payment": payment}]
     p, _ = numbers(book_of(holding(), debts=debts, fx=USD))
@@ -273,8 +291,11 @@ def test_what_makes_an_owner() -> None:
 
 
 def test_without_the_column_every_private_business_is_the_own_one() -> None:
-    rows = [holding(asset_id="f", asset_class="private_business"), holding(asset_id="l", asset_class="shareholder_loan"),
-            holding(asset_id="s", asset_class="listed_equity")]
+    rows = [
+        holding(asset_id="f", asset_class="private_business"),
+        holding(asset_id="l", asset_class="shareholder_loan"),
+        holding(asset_id="s", asset_class="listed_equity"),
+    ]
     p, _ = numbers(book_of(*rows))
     assert p.own.tolist() == [True, True, False]
 
@@ -283,8 +304,11 @@ def test_without_the_column_every_private_business_is_the_own_one() -> None:
 
 
 def test_issuers_are_of_one_client_and_blank_ones_stand_alone() -> None:
-    rows = [holding(client_id=c, asset_id=f"{j}", asset_class="corporate_bond", issuer=i)
-            for c in ("a", "b") for j, i in enumerate(["ACME", "acme", "", "", "Other"])]
+    rows = [
+        holding(client_id=c, asset_id=f"{j}", asset_class="corporate_bond", issuer=i)
+        for c in ("a", "b")
+        for j, i in enumerate(["ACME", "acme", "", "", "Other"])
+    ]
     p, _ = numbers(book_of(*rows, clients=[client(), client(client_id="b")]))
     groups = [set(np.flatnonzero(p.issuer == k)) for k in np.unique(p.issuer)]
     assert sorted(map(sorted, groups)) == [[0, 1], [2], [3], [4], [5, 6], [7], [8], [9]]
@@ -294,9 +318,12 @@ def test_issuers_are_of_one_client_and_blank_ones_stand_alone() -> None:
 
 
 def test_asset_ids_are_unique_within_a_client_and_the_same_in_any_company() -> None:
-    """One share in two accounts, beside one that is called what the second would be called."""
-    rows = [holding(client_id=c, asset_id=i, account=a, asset_class="gold")
-            for c in ("b", "a") for i, a in (("S", "1"), ("S", "2"), ("S (2)", "1"), ("T", "2"), ("S", "3"))]
+    """One share in accounts that differ in what can be sold, beside one that is called what the second would be called."""
+    rows = [
+        holding(client_id=c, asset_id=i, account=a, asset_class="gold", sellable=x)
+        for c in ("b", "a")
+        for i, a, x in (("S", "1", 1.0), ("S", "2", 0.5), ("S (2)", "1", 1.0), ("T", "2", 1.0), ("S", "3", 0.0))
+    ]
     book = book_of(*rows, clients=[client(), client(client_id="b")])
     p, _ = numbers(book)
     for i, c in enumerate(("a", "b")):
@@ -306,17 +333,41 @@ def test_asset_ids_are_unique_within_a_client_and_the_same_in_any_company() -> N
         assert numbers(book.client(c))[0].holdings["asset_id"].tolist() == ids
 
 
+def test_accounts_of_one_asset_that_are_alike_are_one_holding_and_no_money_is_lost() -> None:
+    rows = [
+        holding(asset_id="S", account=a, value=v, asset_class="gold")
+        for a, v in (("1", 10.0), ("2", 20.5), ("3", 0.25))
+    ]
+    p, _ = numbers(book_of(*rows, holding(asset_id="T", value=5.0)))
+    assert p.holdings["asset_id"].tolist() == ["S", "T"]
+    assert p.value.tolist() == [30.75, 5.0]
+
+
 # ---- bands
 
 
 @pytest.mark.parametrize(
     ("word", "code"),
     [
-        ("C1", "conservative"), ("C2", "conservative"), ("C3", "balanced"), ("C4", "aggressive"), ("C5", "aggressive"),
-        ("c5", "aggressive"), (" C3 ", "balanced"),
-        ("保守型", "conservative"), ("稳健型", "balanced"), ("积极型", "aggressive"), ("谨慎型", "conservative"),
-        ("平衡型", "balanced"), ("成长型", "aggressive"), ("进取型", "aggressive"), ("激进型", "aggressive"),
-        ("Conservative", "conservative"), ("BALANCED", "balanced"), ("aggressive", "aggressive"), ("Ｃ３", "balanced"),
+        ("C1", "conservative"),
+        ("C2", "conservative"),
+        ("C3", "balanced"),
+        ("C4", "aggressive"),
+        ("C5", "aggressive"),
+        ("c5", "aggressive"),
+        (" C3 ", "balanced"),
+        ("保守型", "conservative"),
+        ("稳健型", "balanced"),
+        ("积极型", "aggressive"),
+        ("谨慎型", "conservative"),
+        ("平衡型", "balanced"),
+        ("成长型", "aggressive"),
+        ("进取型", "aggressive"),
+        ("激进型", "aggressive"),
+        ("Conservative", "conservative"),
+        ("BALANCED", "balanced"),
+        ("aggressive", "aggressive"),
+        ("Ｃ３", "balanced"),
     ],
 )
 def test_band_labels(word: str, code: str) -> None:
@@ -325,14 +376,23 @@ def test_band_labels(word: str, code: str) -> None:
     assert not len(a.set_aside)
 
 
-@pytest.mark.parametrize(("word", "code"), [("brave", "unknown_band"), ("C6", "unknown_band"), ("", "band_missing"), (None, "band_missing")])
+@pytest.mark.parametrize(
+    ("word", "code"), [("brave", "unknown_band"), ("C6", "unknown_band"), ("", "band_missing"), (None, "band_missing")]
+)
 def test_a_band_that_is_none_sets_the_client_aside(word: str | None, code: str) -> None:
     clients = [client(risk_band="C1"), client(client_id="b", risk_band=word)]
     a = analyze(book_of(holding(), holding(client_id="b"), clients=clients), on=ON)
     assert a.summary["band"].tolist() == ["conservative", ""]
     assert a.status.tolist()[1] == "no_band"
     row = told(a, code).loc[0]
-    assert row[["client_id", "table", "row", "column", "value", "severity"]].tolist() == ["b", "clients", 3, "risk_band", word or "", "error"]
+    assert row[["client_id", "table", "row", "column", "value", "severity"]].tolist() == [
+        "b",
+        "clients",
+        3,
+        "risk_band",
+        word or "",
+        "error",
+    ]
     assert row["mend"] == "conservative, balanced, aggressive"
     assert "b" not in set(a.limits.loc[a.limits["limit"] != "x", "client_id"])
     assert a.buckets.loc[a.buckets["client_id"] == "b", ["target", "low", "high", "drift"]].isna().all(axis=None)
@@ -374,18 +434,27 @@ def test_deposits_at_one_bank_above_the_insured_amount_are_pointed_out_once_per_
         holding(client_id="u", asset_id="1", value=250_000.5, issuer="Bank A"),
         holding(client_id="e", asset_id="1", value=9e9, issuer="Bank A"),  # no amount is known for euros
     ]
-    clients = [client(), client(client_id="b"), client(client_id="u", currency="USD"), client(client_id="e", currency="EUR")]
+    clients = [
+        client(),
+        client(client_id="b"),
+        client(client_id="u", currency="USD"),
+        client(client_id="e", currency="EUR"),
+    ]
     a = analyze(book_of(*rows, clients=clients), on=ON)
     found = told(a, "insured_amount")
     assert found[["client_id", "row", "value", "mend", "severity", "column"]].to_numpy().tolist() == [
-        ["a", 2, "500000.01", "500000", "info", "issuer"], ["u", 8, "250000.50", "250000", "info", "issuer"]]
+        ["a", 2, "500000.01", "500000", "info", "issuer"],
+        ["u", 8, "250000.50", "250000", "info", "issuer"],
+    ]
     without = analyze(book_of(*(r | {"issuer": ""} for r in rows), clients=clients), on=ON)
     assert a.summary["score"].tolist() == without.summary["score"].tolist()  # pointed out, never scored
 
 
 def test_a_large_deposit_and_other_papers_of_the_bank_are_not_one_deposit() -> None:
-    rows = [holding(asset_id="1", value=400_000.0, issuer="Bank A"),
-            holding(asset_id="2", value=400_000.0, issuer="Bank A", asset_class="bank_wealth_product")]
+    rows = [
+        holding(asset_id="1", value=400_000.0, issuer="Bank A"),
+        holding(asset_id="2", value=400_000.0, issuer="Bank A", asset_class="bank_wealth_product"),
+    ]
     assert not len(told(analyze(book_of(*rows), on=ON), "insured_amount"))
 
 
@@ -421,8 +490,15 @@ def test_what_a_product_leaves_open_is_its_class_s() -> None:
 
 @pytest.mark.parametrize(
     ("cells", "available"),
-    [({}, True), ({"status": "open"}, True), ({"status": "OPEN"}, True), ({"status": "pending"}, False),
-     ({"status": "closed"}, False), ({"on_house_shelf": False}, False), ({"status": "open", "on_house_shelf": True}, True)],
+    [
+        ({}, True),
+        ({"status": "open"}, True),
+        ({"status": "OPEN"}, True),
+        ({"status": "pending"}, False),
+        ({"status": "closed"}, False),
+        ({"on_house_shelf": False}, False),
+        ({"status": "open", "on_house_shelf": True}, True),
+    ],
 )
 def test_only_open_products_of_the_house_are_available(cells: dict[str, Any], available: bool) -> None:
     assert numbers(book_of(holding(), products=[product(**cells)]))[0].shelf["available"].tolist() == [available]
@@ -448,4 +524,6 @@ def test_default_shelf_is_one_open_product_per_listed_class(framework: str) -> N
     assert [f.class_codes[k] for k in shelf["klass"]] == [p.asset_class for p in f.products.values()]
     assert shelf["available"].all()
     assert shelf["buy_cost"].tolist() == [f.classes[p.asset_class].buy_cost for p in f.products.values()]
-    assert all(f.products[p].en in n and f.products[p].zh in n for p, n in zip(shelf["product_id"], shelf["name"], strict=True))
+    assert all(
+        f.products[p].en in n and f.products[p].zh in n for p, n in zip(shelf["product_id"], shelf["name"], strict=True)
+    )

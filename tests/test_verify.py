@@ -215,9 +215,7 @@ def test_volatility_on_the_family_s_own_money() -> None:
 def test_volatility_of_correlated_factors_and_single_names() -> None:
     c = run(sheet_of(item("gold", 500, "gold"), item("bond", 500, "government_bond")))
     x, y = 500 * D("0.2876"), 500 * D("0.055")
-    assert row(c, "volatility").before == (x * x + y * y - 2 * D("0.14") * x * y).sqrt(Context(prec=50)).scaleb(
-        -3, Context(prec=50)
-    )
+    assert row(c, "volatility").before == (x * x + y * y).sqrt(Context(prec=50)).scaleb(-3, Context(prec=50))
     c = run(sheet_of(item("cash", 1000, "deposit"), item("a", 600, "listed_equity"), item("b", 400, "listed_equity")))
     variance = (1000 * D("0.1658")) ** 2 + (600 * D("0.3")) ** 2 + (400 * D("0.3")) ** 2
     assert float(row(c, "volatility").before) == pytest.approx(float(variance.sqrt() / 2000), rel=1e-15)
@@ -881,8 +879,11 @@ def positions_of(sheet: Sheet, framework: Framework, moves: Sequence[Move]) -> P
         mix_table=np.vstack([np.eye(len(codes)), np.zeros((1, len(codes))), mixes]),
         value=np.array([float(v) for v in values]),
         issuer=np.array(issuer, dtype="intp"),
+        asset=np.arange(m, dtype="intp"),
+        grade=np.full(m, np.nan),
         own=each("own_company", "bool"),
         tradable=each("tradable", "bool"),
+        locked=~each("tradable", "bool"),
         sellable=each("sellable", "float64"),
         indivisible=each("indivisible", "bool"),
         shelf=pd.DataFrame(),

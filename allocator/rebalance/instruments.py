@@ -123,7 +123,7 @@ class Instruments:
         Fractions of the amount.
     minimum, lot
         In money of the client.
-    named, issuer, issuer_name, reserve, locked, indivisible
+    named, issuer, asset, issuer_name, reserve, locked, indivisible
         As in `Exposures` and `Positions`; ``reserve`` is 1 where it counts as liquid reserve.
     at_par
         Cash: traded at par, without costs.
@@ -154,6 +154,7 @@ class Instruments:
     lot: FloatArray
     named: BoolArray
     issuer: IntArray
+    asset: IntArray
     issuer_name: list[str]
     reserve: FloatArray
     at_par: BoolArray
@@ -203,6 +204,7 @@ def instruments(i: int, context: Context) -> Instruments:
     ids = columns["asset_id"].tolist()
     debts = np.flatnonzero(columns["debt"] >= 0).tolist()
     secured = {j: p.debts.secured_by[int(columns["debt"][j])] for j in debts}
+    columns["asset"] = np.where(columns["asset"] < 0, -1 - np.arange(len(columns["asset"])), columns["asset"])
     columns["issuer"] = _issuers(columns["issuer"], columns["issuer_name"])
     texts = {name: columns[name].tolist() for name in ("asset_id", "name", "product_id", "issuer_name")}
     return Instruments(
@@ -236,6 +238,7 @@ def _held(rows: IntArray, context: Context, total: float) -> tuple[Columns, IntA
         "w0": weight,
         "sellable": np.where(p.indivisible[rows] & (p.sellable[rows] < 1), 0.0, sellable),
         "issuer": p.issuer[rows],
+        "asset": p.asset[rows],
         "issuer_name": p.holdings["issuer"].to_numpy()[rows],
         "named": context.by_class["named"].to_numpy()[klass] > 0,
         "reserve": context.by_class["reserve"].to_numpy()[klass] * p.tradable[rows],
@@ -247,6 +250,7 @@ def _held(rows: IntArray, context: Context, total: float) -> tuple[Columns, IntA
     for name, of_product in (("buy_cost", "buy_cost"), ("sell_cost", "sell_cost"), ("risk", "risk")):
         out[name] = context.by_class[name].to_numpy()[klass]
         out[name][match >= 0] = shelf[of_product].to_numpy("float64")[match[match >= 0]]
+    out["risk"] = np.fmax(out["risk"], p.grade[rows])  # where issuer and seller disagree the higher grade counts
     for name, of_product in (("minimum", "minimum"), ("lot", "lot"), ("buyable", "available")):
         out[name] = np.zeros(m)
         out[name][match >= 0] = shelf[of_product].to_numpy("float64")[match[match >= 0]]
@@ -345,5 +349,5 @@ def _blank(n: int) -> Columns:
         for c in ("risk", "w0", "sellable", "buyable", "buy_cost", "sell_cost", "minimum", "lot", "reserve", "service")
     }
     flags = {c: np.zeros(n, dtype=bool) for c in ("on_shelf", "named", "at_par", "locked", "indivisible")}
-    places = {c: np.full(n, -1, dtype="intp") for c in ("holding", "debt", "klass", "mix", "issuer")}
+    places = {c: np.full(n, -1, dtype="intp") for c in ("holding", "debt", "klass", "mix", "issuer", "asset")}
     return texts | numbers | flags | places | {"most": np.full(n, UNBOUNDED)}

@@ -70,6 +70,8 @@ def positions_after(analysis: Analysis, plans: Sequence[ClientPlan]) -> Position
         mix=stacked(p.mix, klass),
         value=stacked(value, np.array([float(x.order.cents) for _, x in new])) / 100,
         issuer=stacked(p.issuer, _issuer_codes(new, int(p.issuer.max(initial=-1)) + 1)),
+        asset=stacked(p.asset, int(p.asset.max(initial=-1)) + 1 + np.arange(count)),
+        grade=stacked(p.grade, np.full(count, np.nan)),
         own=stacked(p.own, np.zeros(count, dtype=bool)),
         tradable=stacked(p.tradable, np.ones(count, dtype=bool)),
         locked=stacked(p.locked, np.zeros(count, dtype=bool)),

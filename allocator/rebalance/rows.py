@@ -11,7 +11,7 @@ import numpy as np
 from allocator.framework import Band, Family
 from allocator.limits import Kind, Limit, needed_months
 from allocator.rebalance.instruments import Context, Instruments
-from allocator.typing import BoolArray, FloatArray
+from allocator.typing import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -99,14 +99,22 @@ def _reserve(limit: Limit, bound: float, c: Client) -> list[Row]:
 
 def _issuer(limit: Limit, bound: float, c: Client) -> list[Row]:
     """One row per issuer of several names; an issuer of one is what the single holding limit looks at already."""
-    codes, counts = np.unique(c.x.issuer[c.x.named & ((c.x.w0 > 0) | (c.x.buyable > 0))], return_counts=True)
-    several = codes[(counts > 1) | (not bound >= c.bound("single_holding"))]
-    shares = [np.asarray(c.x.named & (c.x.issuer == code), dtype="float64") for code in several]
+    return _together(limit, bound, c, c.x.issuer, alone_too=not bound >= c.bound("single_holding"))
+
+
+def _single(limit: Limit, bound: float, c: Client) -> list[Row]:
+    """One row per asset in several accounts; an asset in one has a constraint of its own in the programme."""
+    return _together(limit, bound, c, c.x.asset, alone_too=False)
+
+
+def _together(limit: Limit, bound: float, c: Client, codes: IntArray, *, alone_too: bool) -> list[Row]:
+    names, counts = np.unique(codes[c.x.named & ((c.x.w0 > 0) | (c.x.buyable > 0))], return_counts=True)
+    shares = [np.asarray(c.x.named & (codes == name), dtype="float64") for name in names[(counts > 1) | alone_too]]
     return [Row(limit, share - bound * c.x.counts, 0.0, limit.family, share, True, bound) for share in shares]
 
 
 def _elsewhere(limit: Limit, bound: float, c: Client) -> list[Row]:
-    """Single holdings and the volatility are not rows: they have constraints of their own in the programme."""
+    """The volatility is no row: it has a constraint of its own in the programme."""
     del limit, bound, c
     return []
 
@@ -116,7 +124,7 @@ BUILDERS: Final[Mapping[Kind, Callable[[Limit, float, Client], list[Row]]]] = {
     "leverage": _leverage,
     "reserve_months": _reserve,
     "issuer": _issuer,
-    "single_holding": _elsewhere,
+    "single_holding": _single,
     "volatility": _elsewhere,
 }
 """Kinds of limits, and how each becomes rows."""

@@ -51,19 +51,32 @@ def random_book(clients: int, seed: int = 20260930) -> Book:
     days = np.array(["NaT", "2020-01-01", "2030-01-01"], dtype="datetime64[us]")
     tables = {
         "holdings": table(
-            "holdings", rows, client_id=text(who), asset_id=text(assets), name=text(assets), asset_class=text(klass),
-            value=np.round(np.exp(rng.normal(12.0, 1.5, rows)), 2), issuer=text(issuers[rng.integers(41, size=rows)]),
-            locked_until=days[rng.choice(3, rows, p=[0.9, 0.05, 0.05])], pledged=rng.random(rows) < 0.03,
+            "holdings",
+            rows,
+            client_id=text(who),
+            asset_id=text(assets),
+            name=text(assets),
+            asset_class=text(klass),
+            value=np.round(np.exp(rng.normal(12.0, 1.5, rows)), 2),
+            issuer=text(issuers[rng.integers(41, size=rows)]),
+            locked_until=days[rng.choice(3, rows, p=[0.9, 0.05, 0.05])],
+            pledged=rng.random(rows) < 0.03,
             own_company=np.isin(klass, ["private_business", "shareholder_loan"]),
         ),
         "clients": table(
-            "clients", clients, client_id=text(ids), risk_band=text(np.array(["C1", "C3", "积极型"])[rng.integers(3, size=clients)]),
+            "clients",
+            clients,
+            client_id=text(ids),
+            risk_band=text(np.array(["C1", "C3", "积极型"])[rng.integers(3, size=clients)]),
             monthly_spending=np.round(np.exp(rng.normal(10.0, 0.6, clients)), 2),
             guarantees=np.round(np.where(rng.random(clients) < 0.1, 1e6, 0.0), 2),
         ),
         "debts": table(
-            "debts", owing, client_id=text(ids[rng.integers(clients, size=owing)]),
-            value=np.round(np.exp(rng.normal(12.5, 1.0, owing)), 2), annual_payment=np.round(rng.random(owing) * 1e5, 2),
+            "debts",
+            owing,
+            client_id=text(ids[rng.integers(clients, size=owing)]),
+            value=np.round(np.exp(rng.normal(12.5, 1.0, owing)), 2),
+            annual_payment=np.round(rng.random(owing) * 1e5, 2),
         ),
     }
     given = frozenset({"clients.risk_band", "holdings.own_company"})
@@ -84,19 +97,27 @@ class Loop:
     def __init__(self, book: Book, framework: Framework) -> None:
         f, r = framework, risk_table(framework, load_assumptions(framework.assumptions))
         self.f, self.codes, self.covariance, self.borrowing = f, f.class_codes, r.covariance, r.borrowing_rate
-        classes = pd.DataFrame({
-            "asset_class": f.class_codes, "bucket": [c.bucket for c in f.classes.values()],
-            "inside": f.flag("inside") > 0, "named": f.flag("name") > 0, "reserve": f.flag("reserve") > 0,
-            "idiosyncratic": r.idiosyncratic, "mean": r.mean,
-        })
+        classes = pd.DataFrame(
+            {
+                "asset_class": f.class_codes,
+                "bucket": [c.bucket for c in f.classes.values()],
+                "inside": f.flag("inside") > 0,
+                "named": f.flag("name") > 0,
+                "reserve": f.flag("reserve") > 0,
+                "idiosyncratic": r.idiosyncratic,
+                "mean": r.mean,
+            }
+        )
         classes["asset_class"] = classes["asset_class"].astype("str")
         h = book.holdings.merge(classes, on="asset_class", how="left")
         h["free"] = ~(h["pledged"] | (h["locked_until"] > pd.Timestamp(ON)))
         h["who"] = h["issuer"].str.casefold().where(h["issuer"] != "", h["asset_id"])
         self.holdings, self.clients = h, book.clients.set_index("client_id")
         self.debts = {c: (d["value"].sum(), d["annual_payment"].sum()) for c, d in book.debts.groupby("client_id")}
-        self.shares = {name: pd.Series(f.share(name), index=f.class_codes)
-                       for name in ("property", "business", "illiquid", *(f"group:{g}" for g in f.groups))}
+        self.shares = {
+            name: pd.Series(f.share(name), index=f.class_codes)
+            for name in ("property", "business", "illiquid", *(f"group:{g}" for g in f.groups))
+        }
 
     def run(self) -> pd.DataFrame:
         """Measure every client."""
@@ -121,8 +142,11 @@ class Loop:
         exposure = {
             "single_holding": named["value"].max() / total if len(named) else 0.0,
             "issuer": by_issuer.max() / total if len(by_issuer) else 0.0,
-            "property": share["property"], "business": share["business"], "illiquid": share["illiquid"],
-            "reserve_months": liquid / need, "leverage": debt / total,
+            "property": share["property"],
+            "business": share["business"],
+            "illiquid": share["illiquid"],
+            "reserve_months": liquid / need,
+            "leverage": debt / total,
             "own_company": (inside.loc[inside["own_company"], "value"].sum() + facts["guarantees"]) / total,
         }
         left = 1.0
@@ -146,10 +170,15 @@ class Loop:
             excess[f"{g} low"] = ((span.low or 0.0) - share[f"group:{g}"]) * total
         mean = (inside["mean"] * inside["value"]).sum() - self.borrowing * debt
         return {
-            "client_id": client, "total": total, "equity": equity, "score": 100 * (1 - left),
-            "volatility": sigma / equity if equity > 0 else np.nan, "expected_return": mean / equity if equity > 0 else np.nan,
+            "client_id": client,
+            "total": total,
+            "equity": equity,
+            "score": 100 * (1 - left),
+            "volatility": sigma / equity if equity > 0 else np.nan,
+            "expected_return": mean / equity if equity > 0 else np.nan,
             "reserve_months": exposure["reserve_months"],
-            "limits_exceeded": sum(max(v, 0.0) / total > 1e-6 for v in excess.values()), **(buckets / total),
+            "limits_exceeded": sum(max(v, 0.0) / total > 1e-6 for v in excess.values()),
+            **(buckets / total),
         }
 
 
@@ -220,11 +249,19 @@ def test_analysis_of_a_large_book(benchmark: Any, large: Book, request: pytest.F
     ratio, with_tables = per_client * CLIENTS / median(whole.cpu), per_client * CLIENTS / shown.cpu[0]
     on_the_wall = median(looped.wall) / LOOPED * CLIENTS / median(whole.wall)
     benchmark.extra_info |= {
-        "clients": CLIENTS, "holdings": CLIENTS * HOLDINGS, "loop_cpu_ms_per_client": round(per_client * 1e3, 3),
-        "package_cpu_us_per_client": round(median(whole.cpu) / CLIENTS * 1e6, 2), "package_wall_s": round(median(whole.wall), 2),
-        "ratio": round(ratio, 1), "ratio_on_the_wall": round(on_the_wall, 1), "ratio_with_tables": round(with_tables, 1),
+        "clients": CLIENTS,
+        "holdings": CLIENTS * HOLDINGS,
+        "loop_cpu_ms_per_client": round(per_client * 1e3, 3),
+        "package_cpu_us_per_client": round(median(whole.cpu) / CLIENTS * 1e6, 2),
+        "package_wall_s": round(median(whole.wall), 2),
+        "ratio": round(ratio, 1),
+        "ratio_on_the_wall": round(on_the_wall, 1),
+        "ratio_with_tables": round(with_tables, 1),
     }
-    tell(request, f"{CLIENTS:,} clients × {HOLDINGS}: {median(whole.cpu):.2f} s of processor ({median(whole.wall):.2f} s on the wall), "
-                  f"with every table {shown.cpu[0]:.2f} s; a pandas loop {per_client * 1e3:.2f} ms a client, {per_client * CLIENTS:.0f} s "
-                  f"for all; ratio {ratio:.0f} (wall {on_the_wall:.0f}, with tables {with_tables:.0f})")
+    tell(
+        request,
+        f"{CLIENTS:,} clients × {HOLDINGS}: {median(whole.cpu):.2f} s of processor ({median(whole.wall):.2f} s on the "
+        f"wall), with every table {shown.cpu[0]:.2f} s; a pandas loop {per_client * 1e3:.2f} ms a client, "
+        f"{per_client * CLIENTS:.0f} s for all; ratio {ratio:.0f} (wall {on_the_wall:.0f}, tables {with_tables:.0f})",
+    )
     assert ratio >= FLOOR

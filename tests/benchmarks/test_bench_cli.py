@@ -19,8 +19,14 @@ HELP_SECONDS = 0.5
 
 def run(*arguments: str, python: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
     """Run the command line in a fresh interpreter."""
-    done = subprocess.run([sys.executable, *python, "-m", "allocator", *arguments], capture_output=True, text=True, encoding="utf-8",
-                          check=False, env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"})
+    done = subprocess.run(
+        [sys.executable, *python, "-m", "allocator", *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"},
+    )
     assert done.returncode in (0, 3, 4), done.stderr
     assert done.stdout
     return done
@@ -30,8 +36,8 @@ def modules(*arguments: str) -> dict[str, float]:
     """Top-level packages that a run imports, with the milliseconds spent in each package's own modules."""
     spent: dict[str, float] = {}
     for line in run(*arguments, python=("-X", "importtime")).stderr.splitlines():
-        if line.startswith("import time:") and line.split("|")[0].strip("import time: ").isdigit():
-            own, _, name = line.removeprefix("import time:").split("|")
+        own, _, name = (*line.removeprefix("import time:").split("|"), "", "")[:3]
+        if line.startswith("import time:") and own.strip().isdigit():
             package = name.strip().partition(".")[0]
             spent[package] = spent.get(package, 0.0) + int(own) / 1000
     return spent
@@ -52,19 +58,29 @@ def test_help(benchmark: Any, language: str, request: pytest.FixtureRequest) -> 
     seconds = measure(benchmark, "--help", "--lang", language)
     loaded = modules("--help", "--lang", language)
     benchmark.extra_info |= {"median_s": round(seconds, 3), "interpreter_s": round(bare, 3), "packages": len(loaded)}
-    tell(request, f"--help --lang {language}: {seconds:.3f} s (the interpreter alone {bare:.3f} s), {len(loaded)} packages")
+    tell(
+        request,
+        f"--help --lang {language}: {seconds:.3f} s (the interpreter alone {bare:.3f} s), {len(loaded)} packages",
+    )
     assert seconds < HELP_SECONDS
     assert not loaded.keys() & {"numpy", "pandas", "cvxpy", "matplotlib", "scipy", "pydantic"}
 
 
-@pytest.mark.parametrize("arguments", [("check", str(SAMPLE)), ("check", str(SAMPLE), "--json"), ("rebalance", str(SAMPLE), "--json")],
-                         ids=["check", "check-json", "rebalance-json"])
+@pytest.mark.parametrize(
+    "arguments",
+    [("check", str(SAMPLE)), ("check", str(SAMPLE), "--json"), ("rebalance", str(SAMPLE), "--json")],
+    ids=["check", "check-json", "rebalance-json"],
+)
 def test_sample_book(benchmark: Any, arguments: tuple[str, ...], request: pytest.FixtureRequest) -> None:
     seconds = measure(benchmark, *arguments)
     loaded = modules(*arguments)
     dearest = sorted(loaded, key=lambda p: -loaded[p])[:6]
     text = ", ".join(f"{p} {loaded[p]:.0f}" for p in dearest)
-    benchmark.extra_info |= {"median_s": round(seconds, 3), "packages": len(loaded), "import_ms": {p: round(loaded[p], 1) for p in dearest}}
+    benchmark.extra_info |= {
+        "median_s": round(seconds, 3),
+        "packages": len(loaded),
+        "import_ms": {p: round(loaded[p], 1) for p in dearest},
+    }
     tell(request, f"{' '.join(arguments[::2])} on the sample book: {seconds:.2f} s; imports in ms: {text}")
     heavy = loaded.keys() & {"cvxpy", "matplotlib", "scipy", "clarabel"}
     assert not heavy if arguments[0] == "check" else "matplotlib" not in heavy
