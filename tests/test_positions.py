@@ -318,7 +318,7 @@ def test_issuers_are_of_one_client_and_blank_ones_stand_alone() -> None:
 
 
 def test_asset_ids_are_unique_within_a_client_and_the_same_in_any_company() -> None:
-    """One share in accounts that differ in what can be sold, beside one that is called what the second would be called."""
+    """One share in accounts that differ in what can be sold, beside one called what the second would be called."""
     rows = [
         holding(client_id=c, asset_id=i, account=a, asset_class="gold", sellable=x)
         for c in ("b", "a")

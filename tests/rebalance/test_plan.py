@@ -336,7 +336,7 @@ def test_a_book_is_planned_as_each_client_alone(sample) -> None:
 
 
 def test_entrepreneurs_of_the_survey(shared) -> None:
-    """All 467 families answered: every certificate holds and no limit is worse; the shares are those of the data page."""
+    """All 467 families answered: every certificate holds, no limit is worse, the shares are those of the data page."""
     book = read_book(shared("scf/scf2022_even_entrepreneurs.csv"), format="scf")
     analysis = analyze(book, on=ON)
     plan = rebalance(analysis)

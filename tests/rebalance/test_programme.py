@@ -1,4 +1,4 @@
-"""The programme against independent answers: another solver, brute force, optimality conditions, a published frontier."""
+"""The programme against independent answers: another solver, brute force, optimality, a published frontier."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def test_two_assets_in_closed_form() -> None:
 
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_published_frontier_through_the_same_risk_term(shared, n: int) -> None:
-    """Points of the OR-Library's unconstrained efficient frontiers, least variance for a mean, with `terms.risk_cone`."""
+    """Points of the OR-Library's efficient frontiers: least variance for a mean, with `terms.risk_cone`."""
     import cvxpy as cp
 
     lines = shared(f"orlib/port{n}.txt").read_text().split()
