@@ -75,7 +75,10 @@ def test_every_amount_is_what_plain_python_says(seed: int, preset: str) -> None:
         for j, name in enumerate(f.rules):
             assert a.concentration.exposure[i, j] == pytest.approx(p.rule(name), rel=1e-9, abs=1e-12, nan_ok=True), name
         assert a.concentration.score[i] == pytest.approx(p.score, rel=1e-9, abs=1e-9)
+        reached = [name for name, least in f.grades.items() if least <= a.concentration.score[i]]
+        assert a.summary["grade"][i] == max(reached, key=lambda name: f.grades[name])
     assert len(seen) == 10, "every amount must occur, or nothing was compared"
+    assert a.summary["grade"].nunique() == len(f.grades)
 
 
 # ---- by hand
