@@ -15,6 +15,7 @@ rest, but not of the total that shares are of.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -128,7 +129,7 @@ def shape_of(data: Problem) -> Shape:
 
 @lru_cache(maxsize=64)
 def compiled(shape: Shape) -> Model:
-    """Write the programme for a shape; the same shape gives the same compiled problem."""
+    """Compile the programme for a shape, with parameters; the same shape gives the same compiled problem."""
     import cvxpy as cp
 
     n, k = shape.n, shape.rows
@@ -165,6 +166,29 @@ def compiled(shape: Shape) -> Model:
     }
     signed = {"w0", "money", "rows", "bound", "row_most", "loadings", "targets", "sigma_debt"}
     p = {name: cp.Parameter(size, name=name, nonneg=name not in signed) for name, size in sizes.items()}
+    problem, variables = programme(shape, p)
+    assert problem.is_dcp(dpp=True), "the programme must keep to the rules of disciplined parametrised programming"
+    return Model(shape, problem, p, variables)
+
+
+def programme(shape: Shape, p: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Write the programme.
+
+    Parameters
+    ----------
+    shape
+        Its sizes.
+    p
+        What `padded` names, as cvxpy parameters or as plain numbers.
+
+    Returns
+    -------
+    (problem, variables)
+        The cvxpy problem, and its buys ``u`` and sells ``v``.
+    """
+    import cvxpy as cp
+
+    n, k = shape.n, shape.rows
     w, u, v = cp.Variable(n, name="w"), cp.Variable(n, name="u", nonneg=True), cp.Variable(n, name="v")
     s, s_name, s_risk = cp.Variable(k, nonneg=True), cp.Variable(n, nonneg=True), cp.Variable(nonneg=True)
     # a variable of its own: a product of two parameters would be no DPP
@@ -194,9 +218,7 @@ def compiled(shape: Shape) -> Model:
         terms.risk_cone(w, p["loadings"], p["idiosyncratic"], p["sigma"] * everything - p["sigma_debt"] + s_risk),
         terms.no_worse(s_risk, p["risk_start"], p["risk_allowance"], total),
     ]
-    problem = cp.Problem(cp.Minimize(objective), constraints)
-    assert problem.is_dcp(dpp=True), "the programme must keep to the rules of disciplined parametrised programming"
-    return Model(shape, problem, p, {"u": u, "v": v})
+    return cp.Problem(cp.Minimize(objective), constraints), {"u": u, "v": v}
 
 
 def padded(data: Problem, shape: Shape) -> dict[str, Any]:

@@ -12,9 +12,8 @@ import pytest
 from test_bench_analysis import random_book, tell
 
 from allocator.pipeline import analyze
-from allocator.rebalance import terms
 from allocator.rebalance.instruments import Context, instruments
-from allocator.rebalance.model import Shape, Solution, compiled, padded, run, shape_of
+from allocator.rebalance.model import Shape, Solution, compiled, padded, programme, run, shape_of
 from allocator.rebalance.problem import Problem, problem_of
 from allocator.rebalance.start import start_of
 
@@ -45,37 +44,9 @@ def reused(data: Problem) -> Solution | None:
 
 def rebuilt(data: Problem) -> Solution | None:
     """The same programme written for this one client, without padding, its numbers as constants."""
-    import cvxpy as cp
-
-    p = padded(data, Shape(data.n, len(data.bound), len(data.targets), len(data.loadings)))
-    n, k = data.n, len(data.bound)
-    w, u, v = cp.Variable(n), cp.Variable(n, nonneg=True), cp.Variable(n)
-    s, s_name, s_risk = cp.Variable(k, nonneg=True), cp.Variable(n, nonneg=True), cp.Variable(nonneg=True)
-    everything, total = cp.sum(w), p["counts"] @ w
-    objective = (
-        p["row_price"] @ s
-        + p["name_price"] * cp.sum(s_name)
-        + p["risk_price"] * s_risk
-        + terms.distance(w, p["targets"])
-        - p["cost_weight"] * everything
-        + p["wash_weight"] * (cp.sum(u) + cp.sum(v))
-        + p["spread_root"] ** 2 * (cp.sum_squares(u) + cp.sum_squares(v))
-    )
-    name_allowance = p["name_allowance"] - p["name_bound"]
-    constraints = [
-        w == p["w0"] + u - v,
-        v >= p["least_sell"],
-        v <= p["most_sell"],
-        u <= p["most_buy"],
-        terms.self_financing(w, u, v, (p["buy_cost"], p["sell_cost"]), p["money"]),
-        terms.within(p["rows"], w, p["bound"], s),
-        terms.no_worse(p["rows"] @ w, p["row_most"], p["row_allowance"], total),
-        w <= p["name_bound"] * total + s_name,
-        terms.no_worse(w, p["name_start"], name_allowance, total),
-        terms.risk_cone(w, p["loadings"], p["idiosyncratic"], p["sigma"] * everything - p["sigma_debt"] + s_risk),
-        terms.no_worse(s_risk, p["risk_start"], p["risk_allowance"], total),
-    ]
-    return run(cp.Problem(cp.Minimize(objective), constraints), {"u": u, "v": v}, data)
+    shape = Shape(data.n, len(data.bound), len(data.targets), len(data.loadings))
+    problem, variables = programme(shape, padded(data, shape))
+    return run(problem, variables, data)
 
 
 def each(solve: Any, data: list[Problem]) -> tuple[list[float], list[Solution | None]]:
