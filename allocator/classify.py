@@ -91,6 +91,8 @@ def mixes(book: Book, framework: Framework, class_ix: IntArray) -> tuple[FloatAr
     table = np.vstack([np.eye(k), np.zeros((1, k))])
     mix = np.where(class_ix >= 0, class_ix, k)
     funds = book.lookthrough
+    if not len(funds):
+        return table, mix.astype("intp")
     klass = match_words(funds["asset_class"], framework)
     fund, names = pd.factorize(funds["fund_id"])
     rows = np.zeros((len(names), k))

@@ -31,6 +31,8 @@ def convert(
     """
     # money is kept to the cent from here on, so that what is shown, planned and verified is the same number
     value = np.round(frame["value"].to_numpy("float64") * rate_between(frame, ids, currency, rates), 2)
+    if np.isfinite(value).all():
+        return value, issue_table()
     home = currency.to_numpy()[ids.get_indexer(pd.Index(frame["client_id"]))]
     row = np.where(frame["currency"] == "", home, frame["currency"])
     rows = [
@@ -53,7 +55,11 @@ def convert(
 def rate_between(frame: pd.DataFrame, ids: pd.Index, currency: pd.Series, rates: dict[str, float]) -> FloatArray:
     """Client's currency per unit of each row's currency; NaN where a rate is missing."""
     home = currency.to_numpy()[ids.get_indexer(pd.Index(frame["client_id"]))]
-    row = np.where(frame["currency"] == "", home, frame["currency"])
+    stated = frame["currency"].to_numpy()
+    same = (stated == "") | (stated == home)
+    if same.all():
+        return np.ones(len(frame))
+    row = np.where(same, home, stated)
     to = pd.Series(row).map(rates).to_numpy("float64", na_value=np.nan)
     at = pd.Series(home).map(rates).to_numpy("float64", na_value=np.nan)
-    return np.where(row == home, 1.0, to / np.where(row == home, 1.0, at))
+    return np.where(same, 1.0, to / np.where(same, 1.0, at))

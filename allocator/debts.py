@@ -73,8 +73,11 @@ def build_debts(
     order = keep[np.argsort(who[keep], kind="stable")]
     rate = rate_between(d, ids, currency, rates)
     outside = np.append([c.bucket == OWN_USE for c in framework.classes.values()], False)[class_ix]
-    key = book.holdings["client_id"] + "\x1f" + book.holdings["asset_id"]
-    own_use = (d["client_id"] + "\x1f" + d["secured_by"]).isin(key[outside]).to_numpy(bool)
+    secured = (d["secured_by"] != "").to_numpy(bool)
+    own_use = secured.copy()
+    if secured.any():  # names are put together only where a debt names one
+        key = book.holdings["client_id"][outside] + "\x1f" + book.holdings["asset_id"][outside]
+        own_use[secured] = (d["client_id"][secured] + "\x1f" + d["secured_by"][secured]).isin(key).to_numpy(bool)
     t = d.iloc[order]
     kind = t["kind"].where(t["kind"] != "", "debt").reset_index(drop=True)
     names = unique_within(pd.Series(who[order]), kind)

@@ -280,18 +280,12 @@ def _insured(p: Positions, framework: Framework) -> pd.DataFrame:
     total = np.bincount(p.issuer[deposit], weights=p.value[deposit], minlength=int(p.issuer.max(initial=-1)) + 1)
     over = np.flatnonzero(deposit & (total[p.issuer] > limit[p.client]))
     first = np.sort(over[np.unique(p.issuer[over], return_index=True)[1]])
+    who, row = (p.holdings[c].to_numpy()[first] for c in ("client_id", "row"))
+    amounts, most = total[p.issuer[first]], limit[p.client[first]]
+    facts = {"table": "holdings", "column": "issuer", "code": "insured_amount", "severity": INFO}
     return issue_table(
-        {
-            "client_id": p.holdings["client_id"].iloc[i],
-            "table": "holdings",
-            "row": p.holdings["row"].iloc[i],
-            "column": "issuer",
-            "code": "insured_amount",
-            "value": f"{total[p.issuer[i]]:.2f}",
-            "severity": INFO,
-            "mend": f"{limit[p.client[i]]:.0f}",
-        }
-        for i in first
+        {"client_id": w, "row": r, "value": f"{a:.2f}", "mend": f"{m:.0f}", **facts}
+        for w, r, a, m in zip(who, row, amounts, most, strict=True)
     )
 
 

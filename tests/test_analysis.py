@@ -218,6 +218,22 @@ def test_one_asset_in_two_accounts_is_one_holding() -> None:
     same(one, two)
 
 
+@pytest.mark.parametrize("differ", [{"pledged": True}, {"locked_until": "2030-01-01"}, {"sellable": 0.5}])
+def test_one_asset_is_one_risk_and_one_name_even_where_one_account_is_locked(differ: dict[str, Any]) -> None:
+    """Half of the shares are pledged: they are traded apart, but they rise and fall together."""
+    book = in_accounts(2)
+    rows = book.holdings.drop(columns=["row", "file"]).astype({"locked_until": "object"})
+    for column, value in differ.items():
+        rows[column] = rows[column].astype("object")
+        rows.loc[0, column] = value
+    one, two = run(in_accounts(1)), run(make_book(rows, book.clients.drop(columns=["row", "file"])))
+    assert (len(one.holdings), len(two.holdings)) == (3, 4)
+    for name in ("single_holding", "issuer", "volatility"):
+        values = [a.limits.set_index("limit").loc[name, ["value", "excess"]].tolist() for a in (one, two)]
+        assert values[1] == pytest.approx(values[0], rel=1e-12), name
+    assert two.concentration.score[0] == pytest.approx(one.concentration.score[0], rel=1e-12)
+
+
 def test_one_asset_in_two_accounts_can_be_planned() -> None:
     one, two = (rebalance(analyze(in_accounts(n), on=ON)) for n in (1, 2))
     assert two.summary["status"].tolist() == one.summary["status"].tolist() == ["in_band"]
