@@ -172,6 +172,7 @@ def build_positions(
     sellable = np.where(h["sellable"].notna(), h["sellable"], usual) * free
     labels = np.append(framework.class_codes, UNCLASSIFIED)
     buckets = np.append([c.bucket for c in framework.classes.values()], UNCLASSIFIED)
+    asset = pd.factorize(h["client_id"] + "\x1f" + h["asset_id"])[0].astype("intp")
     positions = Positions(
         clients=pd.DataFrame(
             {
@@ -207,8 +208,8 @@ def build_positions(
         mix=mix[order],
         mix_table=table,
         value=value,
-        issuer=_issuers(h, client),
-        asset=pd.factorize(h["client_id"] + "\x1f" + h["asset_id"])[0].astype("intp"),
+        issuer=_issuers(h, client, asset),
+        asset=asset,
         grade=h["product_risk"].to_numpy("float64"),
         own=own,
         tradable=free,
@@ -261,12 +262,12 @@ def _bands(book: Book, framework: Framework, band: str | None) -> tuple[IntArray
     return ix, issue_table(rows)
 
 
-def _issuers(h: pd.DataFrame, client: IntArray) -> IntArray:
-    """A code per (client, issuer); blank issuers stay apart, each holding its own."""
+def _issuers(h: pd.DataFrame, client: IntArray, asset: IntArray) -> IntArray:
+    """A code per (client, issuer); blank issuers stay apart, each asset its own."""
     code, names = pd.factorize(h["issuer"].str.casefold())
     blank = (h["issuer"] == "").to_numpy(bool)
     pair = client.astype("int64") * (len(names) + 1) + code
-    alone = (int(client.max()) + 1 if len(client) else 0) * (len(names) + 1) + np.arange(len(h))
+    alone = (int(client.max()) + 1 if len(client) else 0) * (len(names) + 1) + asset
     return np.unique(np.where(blank, alone, pair), return_inverse=True)[1].astype("intp")
 
 

@@ -19,7 +19,7 @@ class Risk:
     Attributes
     ----------
     volatility_total
-        σ_T = √(x'Cx + Σ ι² w²) of the assets, x class shares and w weights of holdings.
+        σ_T = √(x'Cx + Σ ι² w²) of the assets, x class shares and w weights of assets.
     volatility
         λ σ_T, of the family's own money; NaN where E ≤ 0.
     expected_return
@@ -46,7 +46,11 @@ def assess(p: Positions, e: Exposures, table: RiskTable, inside: FloatArray) -> 
     money = e.classes * inside
     systematic = ((money @ table.loadings) ** 2).sum(axis=1)
     own_part = np.append(table.idiosyncratic * inside, 0.0)[p.klass] * p.value
-    sigma = np.sqrt(systematic + p.per_client(own_part**2))
+    # accounts of one asset rise and fall together: their own parts add up before they are squared
+    by_asset = np.bincount(p.asset, weights=own_part)
+    whose = np.zeros(len(by_asset), dtype="intp")
+    whose[p.asset] = p.client
+    sigma = np.sqrt(systematic + np.bincount(whose, weights=by_asset**2, minlength=len(p)))
     positive = np.where(e.equity > 0, e.equity, np.nan)
     return Risk(
         volatility_total=ratio(sigma, e.total),

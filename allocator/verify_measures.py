@@ -121,6 +121,7 @@ class Yardstick:
         total = liquid = variance = ZERO
         classes: dict[str, Decimal] = {}
         named: dict[Name, Decimal] = {}
+        singles: dict[Name, Decimal] = {}
         issuers: dict[Name, Decimal] = {}
         for k, (item, value) in enumerate(zip(sheet.items, values, strict=True)):
             if not value or item.asset_class == UNCLASSIFIED:
@@ -133,16 +134,15 @@ class Yardstick:
                     classes[code] = classes.get(code, ZERO) + part
             total += money
             own = self.classes[item.asset_class]
-            single = own.idiosyncratic * value
-            variance += single * single
+            asset = _asset(item, k)
+            singles[asset] = singles.get(asset, ZERO) + own.idiosyncratic * value
             if own.reserve and item.tradable:
                 liquid += value
             if own.named and money:
-                asset = _asset(item, k)
                 named[asset] = named.get(asset, ZERO) + money
                 issuer = _issuer(item, k)
                 issuers[issuer] = issuers.get(issuer, ZERO) + money
-        variance += self._systematic(classes)
+        variance += self._systematic(classes) + sum((x * x for x in singles.values()), ZERO)
         debt, service = _owed(sheet, repaid or [ZERO] * len(sheet.loans))
         need = None if sheet.spending is None else sheet.spending + service / 12
         # rounded correlations may leave a variance a hair below 0
@@ -264,4 +264,4 @@ def _asset(item: Item, place: int) -> Name:
 
 
 def _issuer(item: Item, place: int) -> Name:
-    return item.issuer.casefold() if item.issuer else place
+    return item.issuer.casefold() if item.issuer else _asset(item, place)

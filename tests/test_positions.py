@@ -343,6 +343,32 @@ def test_accounts_of_one_asset_that_are_alike_are_one_holding_and_no_money_is_lo
     assert p.value.tolist() == [30.75, 5.0]
 
 
+def test_accounts_of_one_asset_are_added_up_wherever_they_lie_and_whatever_their_currency() -> None:
+    rows = [
+        holding(asset_id="S", account="1", value=10.0),
+        holding(asset_id="T", account="1", value=1.0),
+        holding(asset_id="S", account="2", value=10.0, currency="USD"),
+        holding(asset_id="S", account="3", value=5.0, pledged=True),  # cannot be sold with the others
+        holding(client_id="b", asset_id="S", account="1", value=3.0),  # another client's
+        holding(asset_id="S", account="4", value=10.0, currency="EUR"),  # no rate: set aside alone
+        holding(asset_id="S", account="5", value=0.01),
+    ]
+    p, issues = numbers(book_of(*rows, clients=[client(), client(client_id="b")], fx=USD))
+    h = p.holdings.assign(value=p.value, free=p.tradable)
+    assert h[["client_id", "name", "value", "row", "free"]].to_numpy().tolist() == [
+        ["a", "S", 80.01, 2, True], ["a", "T", 1.0, 3, True], ["a", "S", 5.0, 5, False], ["b", "S", 3.0, 6, True],
+    ]  # fmt: skip
+    assert told(issues, "missing_rate")["row"].tolist() == [7]
+
+
+def test_money_of_the_client_is_taken_over_to_the_cent() -> None:
+    c = client(monthly_spending=12.34, guarantees=7.5, cash_flow=-3.14)
+    p, _ = numbers(book_of(holding(), clients=[c, client(client_id="b", cash_flow=2.005)]))
+    assert (p.spending[0], p.guarantees[0]) == (12.34, 7.5)
+    assert p.cash_flow.tolist() == pytest.approx([-3.14, 2.0], abs=0.0051)
+    assert (np.round(p.cash_flow, 2) == p.cash_flow).all()
+
+
 # ---- bands
 
 

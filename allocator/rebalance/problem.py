@@ -160,6 +160,7 @@ def problem_of(i: int, x: Instruments, start: Start, context: Context, *, portfo
     others = np.arange(n) != x.cash
     allowed = (x.buyable > 0) & (portfolio | (x.risk <= band.product_risk) | ~others)
     single = client.bound("single_holding")
+    loadings, idiosyncratic = _risk(x, context)
     name_bound = np.where(x.named & ~np.isnan(single), single, UNBOUNDED)
     problem = Problem(
         w0=x.w0,
@@ -180,8 +181,8 @@ def problem_of(i: int, x: Instruments, start: Start, context: Context, *, portfo
         name_start=np.zeros(n),
         name_allowance=np.where(x.named & (x.w0 > 0) & (x.sellable <= 0), name_bound, 0.0),
         name_price=price["concentration"],
-        loadings=context.loadings[x.mix].T,
-        idiosyncratic=context.idiosyncratic[x.klass],
+        loadings=loadings,
+        idiosyncratic=idiosyncratic,
         sigma=band.volatility,
         debt=debt,
         risk_start=0.0,
@@ -195,6 +196,15 @@ def problem_of(i: int, x: Instruments, start: Start, context: Context, *, portfo
         start=start,
     )
     return _do_no_harm(problem, x)
+
+
+def _risk(x: Instruments, context: Context) -> tuple[FloatArray, FloatArray]:
+    """Factor loadings and own volatilities; accounts of one asset share a factor, for they rise and fall together."""
+    loadings, own = context.loadings[x.mix].T, context.idiosyncratic[x.klass].copy()
+    assets, counts = np.unique(x.asset, return_counts=True)
+    shared = [np.where(x.asset == a, own, 0.0) for a in assets[counts > 1]]
+    own[np.isin(x.asset, assets[counts > 1])] = 0.0
+    return np.vstack([loadings, *shared]), own
 
 
 def _untouchable(row: Row, x: Instruments) -> bool:
