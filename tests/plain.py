@@ -120,8 +120,12 @@ def random_world(seed: int, framework: Framework, clients: int = 30) -> World:
                     "product_id": pick("", "", "", "", "F2") if code else "",
                     "locked_until": pick("", "", ON.isoformat(), "2027-01-31", "2020-01-31"),
                     "sellable": pick(NAN, NAN, 0.3, 1.0, 0.0),
+                    "account": "1",
                 }
             )
+            if rng.random() < 0.12:  # some of it lies in another account, as collateral or just not
+                last = s.holdings[-1]
+                s.holdings.append(last | {"account": "2", "value": money(3e5), "pledged": not last["pledged"]})
         for _ in range(int(rng.integers(0, 4))):
             held = [h["asset_id"] for h in s.holdings]
             s.debts.append(
@@ -230,24 +234,22 @@ class Plain:
         group = self.f.classes[code].group
         return {group: 1.0} if isinstance(group, str) else group
 
-    @property
-    def issuers(self) -> dict[str, float]:
-        """Money that counts to each issuer."""
+    def names(self, key: str) -> dict[str, float]:
+        """Money that counts to each single name: an ``asset_id``, in whatever accounts, or an ``issuer``."""
         out: dict[str, float] = defaultdict(float)
         for r in self.rows:
-            out[r["issuer"]] += r["named"]
+            out[r[key]] += r["named"]
         return out
 
     @property
     def sigma_money(self) -> float:
         """Volatility of the assets, in money."""
         x = np.array([self.money.get(c, 0.0) * self._inside(c) for c in self.f.classes])
-        own = sum(
-            (self._assumed(r["code"]).idiosyncratic * r["value"]) ** 2
-            for r in self.rows
-            if r["code"] and self._inside(r["code"])
-        )
-        return math.sqrt(x @ covariance(self.f, self.assumptions) @ x + own)
+        own: dict[str, float] = defaultdict(float)
+        for r in self.rows:
+            if r["code"] and self._inside(r["code"]):
+                own[r["asset_id"]] += self._assumed(r["code"]).idiosyncratic * r["value"]
+        return math.sqrt(x @ covariance(self.f, self.assumptions) @ x + sum(v**2 for v in own.values()))
 
     def _assumed(self, code: str) -> Any:
         return self.assumptions.classes[self.f.classes[code].assumption or code]
@@ -267,8 +269,8 @@ class Plain:
     def rule(self, name: str) -> float:
         """Exposure of a concentration rule."""
         amounts: dict[str, Callable[[], float]] = {
-            "single_holding": lambda: max([r["named"] for r in self.rows], default=0.0),
-            "issuer": lambda: max(self.issuers.values(), default=0.0),
+            "single_holding": lambda: max(self.names("asset_id").values(), default=0.0),
+            "issuer": lambda: max(self.names("issuer").values(), default=0.0),
             "leverage": lambda: self.debt,
             "own_company": lambda: sum(r["inside"] for r in self.rows if r["own"]) + self.sheet.guarantees,
         }
@@ -300,7 +302,7 @@ class Plain:
         elif name == "leverage":
             value, over = self.share_of(self.debt), self.debt - bound * total
         elif name in ("single_holding", "issuer"):
-            amounts = [r["named"] for r in self.rows] if name == "single_holding" else list(self.issuers.values())
+            amounts = self.names("asset_id" if name == "single_holding" else "issuer").values()
             value = self.rule(name)
             over = NAN if math.isnan(bound) else sum(max(a - bound * total, 0.0) for a in amounts)
         else:

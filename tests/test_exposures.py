@@ -70,8 +70,9 @@ def test_every_amount_is_what_plain_python_says(seed: int, preset: str) -> None:
         weights = [r["inside"] / p.total if p.total else math.nan for r in p.rows]
         assert e.weight[own] == pytest.approx(weights, rel=1e-9, nan_ok=True)
         assert e.named[own] == pytest.approx([r["named"] for r in p.rows], rel=1e-9)
-        issuers = [p.issuers[r["issuer"]] if r["named"] else 0.0 for r in p.rows]
-        assert e.by_issuer[own] == pytest.approx(issuers, rel=1e-9, abs=1e-6)
+        for found, key in ((e.by_issuer, "issuer"), (e.by_asset, "asset_id")):
+            sums = [p.names(key)[r[key]] if r["named"] else 0.0 for r in p.rows]
+            assert found[own] == pytest.approx(sums, rel=1e-9, abs=1e-6)
         for j, name in enumerate(f.rules):
             assert a.concentration.exposure[i, j] == pytest.approx(p.rule(name), rel=1e-9, abs=1e-12, nan_ok=True), name
         assert a.concentration.score[i] == pytest.approx(p.score, rel=1e-9, abs=1e-9)
