@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
+from allocator.errors import SolveError
 from allocator.rebalance.instruments import Context, Instruments
 from allocator.rebalance.problem import Problem, problem_of
 from allocator.rebalance.solve import optimise
@@ -15,7 +17,10 @@ from allocator.rebalance.solve import optimise
 
 @dataclass(frozen=True)
 class Price:
-    """Change when an obstacle is away: excess and distance to the target in fractions of the total, and volatility."""
+    """Change when an obstacle is away: excess and distance to the target in fractions of the total, and volatility.
+
+    NaN where no solver found the answer without the obstacle.
+    """
 
     obstacle: str
     excess: float
@@ -66,7 +71,11 @@ def prices(
         other = problem_of(i, free, problem.start, context, portfolio=name == "suitability")
         # do no harm stays what it was: without the obstacle nothing may get worse that could not before
         other = replace(other, name_allowance=problem.name_allowance, name_start=problem.name_start)
-        trades = optimise(other, free, total)
+        try:
+            trades = optimise(other, free, total)
+        except SolveError:  # the plan itself stands; only this price is unknown
+            out.append(Price(name, math.nan, math.nan, math.nan))
+            continue
         result = _result(problem, other.w0 + trades.buy - trades.sell)
         out.append(Price(name, *(r - t for r, t in zip(result, today, strict=True))))
     return out

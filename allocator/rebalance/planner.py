@@ -17,7 +17,7 @@ from allocator.rebalance.obstacles import Price, prices
 from allocator.rebalance.problem import Problem, problem_of
 from allocator.rebalance.reasons import Reason, reasons
 from allocator.rebalance.rounding import Cents, Money, to_money
-from allocator.rebalance.solve import Trades, optimise
+from allocator.rebalance.solve import Trades, nothing, optimise
 from allocator.rebalance.start import shortfall, start_of
 from allocator.typing import FloatArray
 from allocator.verify import Certificate, Check
@@ -137,9 +137,7 @@ class Planner:
             return ClientPlan("unfunded", missing=round(shortfall(x, flow / total) * total, 2))
         problem = problem_of(i, x, start, self.context)
         if self._in_order(i, problem):
-            return self._finish(
-                i, x, problem, Trades(start.buy, start.sell, problem.objective(start.buy, start.sell), np.nan, "none")
-            )
+            return self._finish(i, x, problem, nothing(problem))
         # lots are rounded down after solving; where that breaks a limit, the products with lots stay out
         for attempt in (x, _without_lots(x)):
             other = problem if attempt is x else problem_of(i, attempt, start, self.context)
@@ -150,8 +148,7 @@ class Planner:
             found = self._finish(i, attempt, other, trades)
             if found.certificate.holds:
                 return found
-        still = Trades(start.buy, start.sell, problem.objective(start.buy, start.sell), np.nan, "none")
-        found = self._finish(i, x, problem, still)
+        found = self._finish(i, x, problem, nothing(problem))
         if found.certificate.holds and not found.lines:
             return found
         return ClientPlan("invalid", reason="no_verified_plan")
@@ -159,10 +156,9 @@ class Planner:
     def _finish(self, i: int, x: Instruments, problem: Problem, trades: Trades) -> ClientPlan:
         a = self.analysis
         total, flow = float(a.exposures.total[i]), float(a.positions.cash_flow[i])
-        start = problem.start
-        nothing = problem.objective(start.buy, start.sell)
-        if trades.objective > nothing - 1e-9:  # no better than the starting point: leave things alone
-            trades = Trades(start.buy, start.sell, nothing, trades.best_possible, trades.solver)
+        still = nothing(problem, trades.best_possible)
+        if trades.objective > still.objective - 1e-9:  # no better than the starting point: leave things alone
+            trades = still
         value = np.array([a.positions.value[h] if h >= 0 else 0.0 for h in x.holding])
         money = to_money(trades, x, value, total, flow)
         after = (np.rint(value * 100) + money.buy - money.sell) / 100 / total

@@ -55,7 +55,7 @@ def optimise(problem: Problem, x: Instruments, total: float) -> Trades:
     """
     relaxed = _solve(problem)
     if relaxed is None:
-        return _nothing(problem)
+        return nothing(problem)
     best, problem = _whole(problem, relaxed, x.indivisible)
     smallest = problem.weights.min_trade
     for _ in range(len(x)):
@@ -141,10 +141,11 @@ def _clean(solution: Solution, problem: Problem) -> tuple[FloatArray, FloatArray
     return np.where(buy > WHOLE, buy, 0.0), np.where(sell > WHOLE, np.maximum(sell, problem.least_sell), 0.0)
 
 
-def _nothing(problem: Problem, best_possible: float | None = None) -> Trades:
+def nothing(problem: Problem, best_possible: float = float("nan")) -> Trades:
+    """Trade only what the starting point needs; without a bound to compare with, the gap is none."""
     s = problem.start
     value = problem.objective(s.buy, s.sell)
-    return Trades(s.buy, s.sell, value, value if best_possible is None else best_possible, "none")
+    return Trades(s.buy, s.sell, value, best_possible, "none")
 
 
 def _put(values: FloatArray, j: int, value: float) -> FloatArray:

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from allocator.book import read_book
+from allocator.errors import SolveError
 from allocator.limits import TOLERANCE
 from allocator.pipeline import analyze, rebalance
 from allocator.plan import STATUSES, Plan
@@ -112,6 +113,25 @@ class TestStatuses:
     def test_nothing_in_the_buckets(self) -> None:
         plan = plan_of([{"name": "home", "asset_class": "own_home", "value": 1e6}])
         assert plan.summary.loc[0, ["status", "reason"]].tolist() == ["invalid", "nothing_in_buckets"]
+
+
+def test_a_price_that_no_solver_finds_is_unknown_and_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    import json
+
+    from allocator.i18n import words
+    from allocator.rebalance import obstacles
+    from allocator.reporting.jsonout import dumps, rebalance_json
+
+    def fails(*_: object) -> None:
+        raise SolveError("no optimum")
+
+    monkeypatch.setattr(obstacles, "optimise", fails)
+    plan = plan_of([{"name": "firm", "asset_class": "private_business", "value": 1e6}])
+    assert plan.summary["status"][0] == "improved"
+    priced = plan.obstacles.set_index("obstacle")["excess"]
+    assert np.isnan(priced["costs"])
+    told = json.loads(dumps(rebalance_json(plan, words("en"))))["clients"][0]["plan"]["obstacles"]
+    assert {o["obstacle"]: o["excess"] for o in told}["costs"] is None
 
 
 class TestMoney:
