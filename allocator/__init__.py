@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from allocator.book import Book, read_book
     from allocator.errors import AllocatorError, ConfigError, InputError, SolveError
     from allocator.framework import Framework, load_framework
+    from allocator.limits import limit
     from allocator.pipeline import analyze, rebalance
-    from allocator.plan import Plan
+    from allocator.plan import Objective, Plan
     from allocator.plots import plot_buckets, plot_concentration
     from allocator.sample import sample_path
+    from allocator.stage_plots import plot_stages
+    from allocator.staging import Stages, stages
 
 __version__ = "0.1.0"
 
@@ -32,16 +35,21 @@ _HOMES = {
     "ConfigError": "errors",
     "Framework": "framework",
     "InputError": "errors",
+    "Objective": "plan",
     "Plan": "plan",
     "SolveError": "errors",
+    "Stages": "staging",
     "analyze": "pipeline",
+    "limit": "limits",
     "load_assumptions": "assumptions",
     "load_framework": "framework",
     "plot_buckets": "plots",
     "plot_concentration": "plots",
+    "plot_stages": "stage_plots",
     "read_book": "book",
     "rebalance": "pipeline",
     "sample_path": "sample",
+    "stages": "staging",
 }
 
 __all__ = [
@@ -51,17 +59,22 @@ __all__ = [
     "ConfigError",
     "Framework",
     "InputError",
+    "Objective",
     "Plan",
     "SolveError",
+    "Stages",
     "__version__",
     "analyze",
+    "limit",
     "load_assumptions",
     "load_framework",
     "plot_buckets",
     "plot_concentration",
+    "plot_stages",
     "read_book",
     "rebalance",
     "sample_path",
+    "stages",
 ]
 
 # The package allocator.rebalance has the name of the function. Loaded here (it is empty) and taken away again, no later

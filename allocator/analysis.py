@@ -15,7 +15,8 @@ from allocator.concentration import Concentration
 from allocator.errors import InputError
 from allocator.exposures import Exposures
 from allocator.framework import OUTSIDE, Framework
-from allocator.limits import LimitTable, needed_months
+from allocator.limits import Limit, needed_months
+from allocator.measure_limits import LimitTable
 from allocator.positions import Positions
 from allocator.risk import Risk
 from allocator.typing import AnyArray, FloatArray
@@ -26,7 +27,8 @@ class Analysis:
     """Result of `allocator.analyze`.
 
     Read the tables: ``summary`` (a row per client), ``buckets``, ``rules``, ``limits``, ``holdings``, ``issues``.
-    Shares, weights and volatilities are fractions; money is in the client's currency.
+    Shares, weights and volatilities are fractions; money is in the client's currency. ``own`` are the users' own limits
+    among ``limit_table.limits``, which is the list that plans and certificates go by.
     """
 
     positions: Positions
@@ -38,6 +40,7 @@ class Analysis:
     assumptions: Assumptions
     issues: pd.DataFrame
     on: dt.date
+    own: tuple[Limit, ...] = ()
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -160,6 +163,9 @@ class Analysis:
                 "weight",
                 "rule",
                 "issuer",
+                "sector",
+                "country",
+                "currency",
                 "product_id",
                 "row",
             ]

@@ -42,6 +42,19 @@ class ClassAssumption(Strict):
     source: str
 
 
+class Scenarios(Strict):
+    """Draws of the factors behind the loss limits (CVaR): how bad the worst years are, and how many are drawn.
+
+    Half of the ``count`` scenarios mirror the other half, so that their mean is that of the classes; one
+    ``seed`` gives the same scenarios every time.
+    """
+
+    level: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    count: Annotated[int, Field(ge=20, le=100_000, multiple_of=2)] = 200
+    seed: Annotated[int, Field(ge=0)] = 20260930
+    source: str = "house judgement: the mean of the worst 5% of 200 years"
+
+
 class Assumptions(Strict):
     """A table of assumptions. Build it with `load_assumptions`."""
 
@@ -54,6 +67,7 @@ class Assumptions(Strict):
     factors: dict[str, Factor]
     correlation: Correlation
     classes: dict[str, ClassAssumption]
+    scenarios: Scenarios = Scenarios()
 
     @model_validator(mode="after")
     def _consistent(self) -> Assumptions:
@@ -92,12 +106,19 @@ class RiskTable:
         Volatility of a single holding's own part, one per class.
     borrowing_rate
         Yearly cost of debt.
+    scenarios
+        Scenarios × classes: yearly returns, normal, of the factors alone. The part that each single holding adds of its
+        own is not in them: it belongs to the volatility and to the limits on single names.
+    level
+        CVaR is the mean loss of the worst ``1 − level`` of the scenarios.
     """
 
     mean: FloatArray
     loadings: FloatArray
     idiosyncratic: FloatArray
     borrowing_rate: float
+    scenarios: FloatArray
+    level: float
 
     @property
     def covariance(self) -> FloatArray:
@@ -144,6 +165,9 @@ def risk_table(framework: Framework, assumptions: Assumptions) -> RiskTable:
     values, vectors = np.linalg.eigh(np.array(assumptions.correlation.rows))
     root = vectors * np.sqrt(np.clip(values, 0.0, None))
     vol = np.array([f.volatility for f in assumptions.factors.values()])
-    return RiskTable(
-        mean, beta @ (vol[:, None] * root), np.array([r.idiosyncratic for r in rows]), assumptions.borrowing_rate
-    )
+    loadings = beta @ (vol[:, None] * root)
+    drawn = assumptions.scenarios
+    half = np.random.Generator(np.random.PCG64(drawn.seed)).standard_normal((drawn.count // 2, len(factors)))
+    moves = np.vstack([half, -half]) @ loadings.T
+    own = np.array([r.idiosyncratic for r in rows])
+    return RiskTable(mean, loadings, own, assumptions.borrowing_rate, mean + moves, drawn.level)

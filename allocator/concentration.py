@@ -29,7 +29,8 @@ class Concentration:
     grade, grades
         Place of the client's grade in the names of the grades, lowest first.
     hhi_holding, hhi_class
-        Sums of squared shares (Herfindahl–Hirschman). Beside the score, never inside it.
+        Sums of squared shares (Herfindahl–Hirschman), NaN where there is nothing to share. Beside the score, never
+        inside it.
     """
 
     exposure: FloatArray
@@ -81,10 +82,8 @@ def concentrate(p: Positions, e: Exposures, framework: Framework) -> Concentrati
     steps = np.array([framework.grades[g] for g in names])
     grade = np.maximum(np.searchsorted(steps, total, side="right") - 1, 0)
     shares = e.of_total(e.classes[:, framework.flag("inside") > 0].T).T
-    weights = np.nan_to_num(e.weight)
-    return Concentration(
-        exposure, lo, hi, s, weight, total, grade, tuple(names), p.per_client(weights**2), (shares**2).sum(axis=1)
-    )
+    hhi = np.where(e.total > 0, p.per_client(np.nan_to_num(e.weight) ** 2), np.nan)
+    return Concentration(exposure, lo, hi, s, weight, total, grade, tuple(names), hhi, (shares**2).sum(axis=1))
 
 
 def rule_exposure(name: str, p: Positions, e: Exposures, framework: Framework) -> FloatArray:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from allocator.issues import ERROR, issue_table
-from allocator.typing import FloatArray
+from allocator.typing import FloatArray, IntArray
 
 
 def convert(
@@ -29,13 +29,25 @@ def convert(
         Values in the client's currency, rounded to the cent; NaN, with an issue, where a rate is missing. A row in the
         client's own currency needs no rate.
     """
+    who = ids.get_indexer(pd.Index(frame["client_id"]))
+    rate = rates_for(frame["currency"], who, currency, rates)
+    return to_cents(frame["value"], rate), missing_rates(frame, table, rate, currency.to_numpy()[who], rates)
+
+
+def to_cents(amount: pd.Series, rate: FloatArray) -> FloatArray:
+    """Convert amounts, rounded to the cent; NaN where the amount or its rate is unknown."""
     # money is kept to the cent from here on, so that what is shown, planned and verified is the same number
-    value = np.round(frame["value"].to_numpy("float64") * rate_between(frame, ids, currency, rates), 2)
-    if np.isfinite(value).all():
-        return value, issue_table()
-    home = currency.to_numpy()[ids.get_indexer(pd.Index(frame["client_id"]))]
-    row = np.where(frame["currency"] == "", home, frame["currency"])
-    rows = [
+    return np.asarray(np.round(amount.to_numpy("float64") * rate, 2))
+
+
+def missing_rates(
+    frame: pd.DataFrame, table: str, rate: FloatArray, home: np.ndarray, rates: dict[str, float]
+) -> pd.DataFrame:
+    """Issues of the rows whose ``rate`` is NaN; ``home`` is the currency of each row's client."""
+    at = np.flatnonzero(np.isnan(rate))
+    stated = frame["currency"].iloc[at].to_numpy()
+    row = np.where(stated == "", home[at], stated)
+    return issue_table(
         {
             "client_id": frame["client_id"].iloc[i],
             "file": frame["file"].iloc[i],
@@ -43,23 +55,42 @@ def convert(
             "row": frame["row"].iloc[i],
             "column": "currency",
             "code": "missing_rate",
-            "value": row[i],
+            "value": code,
             "severity": ERROR,
-            "mend": row[i] if row[i] not in rates else home[i],
+            "mend": code if code not in rates else home[i],
         }
-        for i in np.flatnonzero(~np.isfinite(value))
-    ]
-    return value, issue_table(rows)
+        for i, code in zip(at, row, strict=True)
+    )
 
 
 def rate_between(frame: pd.DataFrame, ids: pd.Index, currency: pd.Series, rates: dict[str, float]) -> FloatArray:
     """Client's currency per unit of each row's currency; NaN where a rate is missing."""
-    home = currency.to_numpy()[ids.get_indexer(pd.Index(frame["client_id"]))]
-    stated = frame["currency"].to_numpy()
-    same = (stated == "") | (stated == home)
-    if same.all():
-        return np.ones(len(frame))
-    row = np.where(same, home, stated)
-    to = pd.Series(row).map(rates).to_numpy("float64", na_value=np.nan)
-    at = pd.Series(home).map(rates).to_numpy("float64", na_value=np.nan)
-    return np.where(same, 1.0, to / np.where(same, 1.0, at))
+    return rates_for(frame["currency"], ids.get_indexer(pd.Index(frame["client_id"])), currency, rates)
+
+
+def rates_for(stated: pd.Series, who: IntArray, currency: pd.Series, rates: dict[str, float]) -> FloatArray:
+    """Client's currency per unit of the currency that each row states, blank for the client's own.
+
+    Parameters
+    ----------
+    stated, who
+        Currency of each row as given, and the place of its client.
+    currency
+        Currency of each client.
+    rates
+        Base currency per unit of each currency.
+
+    Returns
+    -------
+    numpy.ndarray
+        NaN where a rate is missing; 1 for the client's own currency, which needs none.
+    """
+    found, words = pd.factorize(stated)
+    if all(w == "" for w in words):
+        return np.ones(len(stated))
+    at_home, homes = pd.factorize(currency)
+    per = np.array([rates.get(str(w), np.nan) for w in words])
+    home = np.array([rates.get(str(h), np.nan) for h in homes])
+    table = per[:, None] / home[None, :]
+    own = np.array([[w in ("", h) for h in homes] for w in words])
+    return np.asarray(np.where(own, 1.0, table)[found, at_home[who]])

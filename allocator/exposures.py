@@ -29,6 +29,8 @@ class Exposures:
         Money in holdings that nothing matched; no part of the total.
     weight
         m: each holding as a fraction of T; 0 for what is outside the buckets, NaN where T is 0.
+    inside
+        m: money of each holding inside the buckets.
     named, by_asset, by_issuer
         m: money that counts as a single name (funds, deposits and government debt do not); the same summed over
         the accounts it lies in, and over its issuer.
@@ -48,6 +50,7 @@ class Exposures:
     net_worth: FloatArray
     unclassified: FloatArray
     weight: FloatArray
+    inside: FloatArray
     named: FloatArray
     by_asset: FloatArray
     by_issuer: FloatArray
@@ -84,6 +87,7 @@ def expose(p: Positions, framework: Framework) -> Exposures:
         net_worth=p.per_client(p.value) - p.debt - p.debt_own_use,
         unclassified=unclassified,
         weight=ratio(inside, total[p.client]),
+        inside=inside,
         named=named,
         by_asset=_summed(named, p.asset),
         by_issuer=_summed(named, p.issuer),

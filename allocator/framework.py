@@ -27,9 +27,15 @@ Family = Literal["reserve", "risk", "concentration", "band"]
 """Families of limits, in the order in which they are mended."""
 
 
-SHARES = ("property", "business", "illiquid")
+SHARES = ("property", "business", "illiquid", "cash")
 """Shares of the total that a limit or a rule may name, besides ``bucket:X``, ``group:X`` and ``class:X``."""
-LIMITS = ("single_holding", "issuer", "leverage", *SHARES)
+LABELS = ("sector", "country", "currency")
+"""Texts of a holding that a limit may name: it holds for each sector, foreign country or foreign currency."""
+RISKS = ("cvar", "tracking")
+"""Risks that a limit may name besides the volatility, which every band has."""
+BUDGETS = ("turnover", "cost")
+"""Limits on the trades of a plan, not on a balance sheet."""
+LIMITS = ("single_holding", "issuer", "leverage", *SHARES, *LABELS, *RISKS, *BUDGETS)
 """Names allowed under ``limits`` of a band."""
 RULES = ("single_holding", "issuer", "leverage", "reserve_months", "own_company", *SHARES)
 """Names allowed under ``rules``."""
@@ -55,7 +61,10 @@ class Bucket(Words):
 
 
 class AssetClass(Words):
-    """One asset class: where it belongs, how it trades, what it is called."""
+    """One asset class: where it belongs, how it trades, what it is called.
+
+    ``tax`` is the fraction of a realised gain that goes in tax, where the cost basis is known.
+    """
 
     bucket: str
     liquidity: Liquidity
@@ -69,6 +78,7 @@ class AssetClass(Words):
     aliases: tuple[str, ...] = ()
     cfi: tuple[str, ...] = ()
     assumption: str = ""
+    tax: Share = 0.0
     source: str
 
     @property
@@ -100,11 +110,17 @@ class Span(Strict):
 
 
 class Band(Words):
-    """One risk band."""
+    """One risk band.
+
+    ``limits`` are caps (see `LIMITS`), ``floors`` least shares (see `SHARES`); ``model`` is the portfolio, as shares of
+    classes, that a limit on ``tracking`` measures the distance from.
+    """
 
     buckets: dict[str, Span]
     groups: dict[str, Span] = {}
     limits: dict[str, Share] = {}
+    floors: dict[str, Share] = {}
+    model: dict[str, Share] = {}
     volatility: Annotated[float, Field(gt=0, le=2)]
     product_risk: Grade
     satellite: Share
@@ -168,6 +184,25 @@ class Product(Words):
     sell_cost: Share | None = None
 
 
+def _band_problems(where: str, b: Band) -> list[str]:
+    """Mistakes in the floors, the model portfolio and what measures the distance from it."""
+    out = []
+    for name, low in b.floors.items():
+        kind, _, code = name.partition(":")
+        span = {"bucket": b.buckets, "group": b.groups}.get(kind, {}).get(code)
+        high = min(b.limits.get(name, 1.0), 1.0 if span is None or span.high is None else span.high)
+        if low > high:
+            out.append(f"{where}.floors: '{name}' must be at least {low:g}, but at most {high:g}; change one of them")
+    if b.model and abs(sum(b.model.values()) - 1) > 1e-9:
+        out.append(f"{where}.model: the shares sum to {sum(b.model.values()):.4g}, they must sum to 1")
+    if "tracking" in b.limits and not b.model:
+        out.append(
+            f"{where}.limits: 'tracking' needs a portfolio to track; add {where}.model with shares of classes that sum "
+            "to 1, or take 'tracking' out"
+        )
+    return out
+
+
 _PLURAL = {"bucket": "buckets", "group": "groups", "class": "classes"}
 
 
@@ -186,6 +221,7 @@ class Framework(Strict):
     classes: dict[str, AssetClass]
     bands: dict[str, Band]
     labels: dict[str, str] = {}
+    home_country: dict[Annotated[str, Field(pattern="^[A-Z]{3}$")], Annotated[str, Field(pattern="^[A-Z]{2}$")]] = {}
     own_company_class: dict[str, str] = {}
     reserve: Reserve
     drift: Drift
@@ -218,6 +254,9 @@ class Framework(Strict):
         known("rules", self.rules, [*RULES, *parts])
         for code, b in self.bands.items():
             known(f"bands.{code}.limits", b.limits, [*LIMITS, *parts])
+            known(f"bands.{code}.floors", b.floors, [*SHARES, *parts])
+            known(f"bands.{code}.model", b.model, [k for k, c in self.classes.items() if c.bucket != OWN_USE])
+            problems += _band_problems(f"bands.{code}", b)
             known(f"bands.{code}.buckets", b.buckets, self.buckets)
             known(f"bands.{code}.groups", b.groups, groups)
             problems += [f"bands.{code}.buckets: '{n}' is missing" for n in self.buckets if n not in b.buckets]

@@ -4,23 +4,38 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from collections.abc import Sequence
+from typing import Final, Literal, NotRequired, TypedDict, Unpack
 
 import pandas as pd
 
 from allocator.analysis import Analysis
 from allocator.assumptions import Assumptions, load_assumptions, risk_table
 from allocator.book import Book
+from allocator.build import build_positions
 from allocator.concentration import concentrate
 from allocator.exposures import expose
 from allocator.framework import Framework, load_framework
+from allocator.errors import ConfigError
 from allocator.issues import concat
-from allocator.limits import evaluate
-from allocator.plan import Plan
-from allocator.positions import Positions, build_positions
+from allocator.limits import Limit, OwnLimit, limit_list
+from allocator.measure_limits import Measured, evaluate
+from allocator.plan import Objective, Plan
+from allocator.positions import Positions
 from allocator.risk import assess
 from allocator.typing import FloatArray
 
 Preset = str | os.PathLike[str]
+GOALS: Final = ("target", "return")
+
+
+class Kept(TypedDict):
+    """What an analysis carries along; see `measure`."""
+
+    on: dt.date
+    issues: pd.DataFrame
+    unit: NotRequired[FloatArray | None]
+    own: NotRequired[Sequence[Limit]]
 
 
 def analyze(
@@ -30,6 +45,7 @@ def analyze(
     assumptions: Preset | Assumptions | None = None,
     band: str | None = None,
     on: dt.date | None = None,
+    limits: Sequence[OwnLimit] = (),
 ) -> Analysis:
     """Sort, measure and score every client of a book.
 
@@ -45,6 +61,8 @@ def analyze(
         One risk band for every client, over what the book says.
     on
         Day of the analysis, default today; it decides which locks still hold.
+    limits
+        Limits of your own, made with `allocator.limit`; they are measured, planned and certified like the framework's.
 
     Returns
     -------
@@ -53,49 +71,60 @@ def analyze(
     Raises
     ------
     ConfigError
-        Framework, assumptions or band are wrong; the message names file, key and allowed values.
+        Framework, assumptions, band or a limit of your own are wrong; the message names what is allowed.
     """
     framework = load_framework(framework)
     table = load_assumptions(framework.assumptions if assumptions is None else assumptions)
     on = dt.date.today() if on is None else on
+    own = limit_list(framework, limits)[len(limit_list(framework)) :]
     positions, issues = build_positions(book, framework, band=band, on=on)
-    return measure(positions, framework, table, on=on, issues=concat([book.issues, issues]))
+    return measure(positions, framework, table, on=on, issues=concat([book.issues, issues]), own=own)
 
 
 def measure(
     positions: Positions,
     framework: Framework,
     assumptions: Assumptions,
-    *,
-    on: dt.date,
-    issues: pd.DataFrame,
-    unit: FloatArray | None = None,
+    **kept: Unpack[Kept],
 ) -> Analysis:
     """Measure positions that are already numbers: today's, or those after a plan.
 
     Parameters
     ----------
-    positions, framework, assumptions, on, issues
+    positions, framework, assumptions
         As the result carries them.
-    unit
-        Per client, what excesses are a fraction of; default the total.
+    **kept
+        ``on`` and ``issues``, as the result carries them; ``unit``: per client, what excesses are a fraction of
+        (default the total); ``own``: users' own limits, as `Analysis.own` keeps them (default none).
     """
+    own = tuple(kept.get("own", ()))
     exposures = expose(positions, framework)
-    risk = assess(positions, exposures, risk_table(framework, assumptions), framework.flag("inside"))
+    table = risk_table(framework, assumptions)
+    risk = assess(positions, exposures, table, framework.flag("inside"))
+    measured = Measured(positions, exposures, risk, table, framework)
     return Analysis(
         positions=positions,
         exposures=exposures,
         concentration=concentrate(positions, exposures, framework),
         risk=risk,
-        limit_table=evaluate(positions, exposures, risk, framework, unit),
+        limit_table=evaluate(measured, limit_list(framework, own), kept.get("unit")),
         framework=framework,
         assumptions=assumptions,
-        issues=issues,
-        on=on,
+        issues=kept["issues"],
+        on=kept["on"],
+        own=own,
     )
 
 
-def rebalance(analysis: Analysis, *, allow_unclassified: bool = False) -> Plan:
+def rebalance(
+    analysis: Analysis,
+    *,
+    allow_unclassified: bool = False,
+    explain: bool = True,
+    goal: Literal["target", "return"] = "target",
+    hard: bool = False,
+    objectives: Sequence[Objective] = (),
+) -> Plan:
     """Plan trades for every client of an analysis.
 
     Parameters
@@ -104,21 +133,46 @@ def rebalance(analysis: Analysis, *, allow_unclassified: bool = False) -> Plan:
         From `analyze`. It is not changed.
     allow_unclassified
         Plan clients with holdings that nothing matched as well; those holdings stay outside the total.
+    explain
+        Price what holds each plan back, and plan under the other mode of suitability; without, plans come several times
+        faster.
+    goal
+        ``target``: closest to the target mix; ``return``: the highest expected return inside the band, its costs spread
+        over five years.
+    hard
+        No limit may be exceeded; who cannot have that is ``infeasible``, and ``conflicts`` says why.
+    objectives
+        Your own terms of the objective, made with `allocator.objective`.
 
     Returns
     -------
     Plan
         With a certificate for every plan; a client who cannot be planned has a status that says why.
+
+    Raises
+    ------
+    ConfigError
+        An unknown goal.
     """
+    if goal not in GOALS:
+        raise ConfigError(f"unknown goal '{goal}'; allowed: {', '.join(GOALS)}")
     from allocator.rebalance.outcome import assemble
     from allocator.rebalance.planner import Planner
+    from allocator.rebalance.problem import Aim
 
-    planner = Planner(analysis, allow_unclassified)
+    aim = Aim(goal=goal, hard=hard, objectives=tuple(objectives))
+    planner = Planner(analysis, allow_unclassified, explain, aim)
     plans = [planner.plan(i) for i in range(len(analysis))]
 
     def again(positions: Positions, unit: FloatArray) -> Analysis:
         return measure(
-            positions, analysis.framework, analysis.assumptions, on=analysis.on, issues=analysis.issues, unit=unit
+            positions,
+            analysis.framework,
+            analysis.assumptions,
+            on=analysis.on,
+            issues=analysis.issues,
+            unit=unit,
+            own=analysis.own,
         )
 
     return assemble(analysis, plans, again)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from allocator.analysis import Analysis
+from allocator.errors import ConfigError
 
-STATUSES: Final = ("no_trade", "in_band", "improved", "stuck", "unfunded", "insolvent", "invalid")
+STATUSES: Final = ("no_trade", "in_band", "improved", "stuck", "infeasible", "unfunded", "insolvent", "invalid")
 """Statuses of a plan.
 
 ``no_trade`` everything holds and nothing drifted · ``in_band`` every limit holds after the plan · ``improved`` some
-limit is still exceeded, none is worse · ``stuck`` nothing can improve · ``unfunded`` a withdrawal that nothing sellable
-can pay · ``insolvent`` no money of one's own in the buckets · ``invalid`` bad data, the reason says which.
+limit is still exceeded, none is worse · ``stuck`` nothing can improve · ``infeasible`` in hard mode, the limits cannot
+all hold · ``unfunded`` a withdrawal that nothing sellable can pay · ``insolvent`` no money of one's own in the buckets · ``invalid`` bad data, the reason says which.
 """
 
 SUMMARY: Final = (
@@ -24,7 +27,13 @@ SUMMARY: Final = (
     "reason_row",
     "objective",
     "gap",
+    "gap_whole",
+    "primal",
+    "dual",
+    "duality_gap",
+    "solver",
     "cost",
+    "tax",
     "turnover",
     "buys",
     "sells",
@@ -47,6 +56,7 @@ TRADES: Final = (
     "side",
     "amount",
     "cost",
+    "tax",
     "because",
     "sense",
     "share_before",
@@ -54,7 +64,56 @@ TRADES: Final = (
     "bound",
 )
 CHECKS: Final = ("client_id", "check", "sense", "before", "bound", "after", "excess_before", "excess_after", "verdict")
-OBSTACLES: Final = ("client_id", "obstacle", "excess", "distance", "volatility")
+OBSTACLES: Final = ("client_id", "obstacle", "excess", "distance", "volatility", "cost")
+PRICES: Final = ("client_id", "rank", "kind", "name", "sense", "price")
+SUITABILITY: Final = (
+    "client_id",
+    "mode",
+    "excess",
+    "distance",
+    "volatility",
+    "cost",
+    "above",
+    "satellite",
+    "certificate",
+)
+RISKIER: Final = ("client_id", "asset_id", "name", "grade", "amount")
+CONFLICTS: Final = ("client_id", "limit", "sense", "bound", "needed", "relaxation", "amount")
+TABLES: Final = {
+    "summary": SUMMARY,
+    "trades": TRADES,
+    "checks": CHECKS,
+    "obstacles": OBSTACLES,
+    "prices": PRICES,
+    "suitability": SUITABILITY,
+    "riskier": RISKIER,
+    "conflicts": CONFLICTS,
+}
+"""Columns of every table of a plan, by name."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A term of the objective of one's own, beside the distance to the target or the return.
+
+    Attributes
+    ----------
+    name
+        What it is called.
+    term
+        From the cvxpy expressions of weights, buys and sells (of the assets, as fractions of the total today) and the
+        facts of those assets (`allocator.positions.FACTS`), a convex expression to be small.
+    weight
+        Its price: 0 or above.
+    """
+
+    name: str
+    weight: float
+    term: Callable[[Any, Any, Any, Any], Any]
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.weight) and self.weight >= 0):
+            raise ConfigError(f"objective '{self.name}': the weight must be a number of 0 or more")
 
 
 @dataclass(frozen=True)
@@ -67,10 +126,11 @@ class Plan:
         Analyses of today's book and of the book after the plans; a client without a plan is the same in both.
     summary
         One row per client. ``status`` (see `STATUSES`), ``reason`` and ``reason_row`` (issue code and row of an invalid
-        client), ``objective`` and its optimality ``gap``, ``cost`` in money, ``turnover`` = (buys + sells) / 2 as a
-        fraction of the total, ``buys``, ``sells`` and debt ``repaid`` in money, number of ``trades``, scores and limits
-        exceeded before and after,
-        ``missing`` money of an unfunded withdrawal, and whether the ``certificate`` holds.
+        client), ``objective``, its ``gap`` to the optimum in any amounts, and ``gap_whole`` to what no plan in whole
+        amounts can beat; of that optimum the largest ``primal`` and ``dual`` residual and the ``duality_gap``, by our
+        own sums, and the ``solver``; ``cost`` and ``tax`` in money, ``turnover`` = (buys + sells) / 2 as a fraction of
+        the total, ``buys``, ``sells`` and debt ``repaid`` in money, number of ``trades``, scores and limits exceeded
+        before and after, ``missing`` money of an unfunded withdrawal, and whether the ``certificate`` holds.
     trades
         One row per trade; ``side`` is ``buy``, ``sell`` or ``repay`` (then ``asset_id`` names the debt). ``because`` is
         the limit that the trade mends (or ``target:BUCKET``, ``cash_flow``, ``cash``, ``secured``, ``repay``), with
@@ -78,7 +138,20 @@ class Plan:
     checks
         The certificate: one row per thing that the verifier recomputed.
     obstacles
-        What would change without an obstacle: excess and distance (in units of the objective's terms) and volatility.
+        What would change without an obstacle: excess, distance to the target and costs with taxes as fractions of the
+        total, and volatility.
+    prices
+        Shadow prices: what one point (1% of the total) more of a ``limit``, a ``budget``, a ``holding`` (that cannot be
+        sold) or a closed or unsuitable ``product`` would take off the objective, the dearest first.
+    suitability
+        What both modes reach, ``product`` and ``portfolio``: excess, distance, volatility, costs, the share bought
+        ``above`` the client's grade, the ``satellite`` share that it must stay within, and whether the plan of that
+        mode is verified.
+    riskier
+        What the portfolio mode would buy above the client's grade.
+    conflicts
+        Hard mode: the smallest set of limits that cannot hold together; ``needed`` is the bound of each that would do
+        while the others hold, ``relaxation`` (of the total) and ``amount`` how far that is.
     """
 
     before: Analysis
@@ -87,6 +160,10 @@ class Plan:
     trades: pd.DataFrame
     checks: pd.DataFrame
     obstacles: pd.DataFrame
+    prices: pd.DataFrame
+    suitability: pd.DataFrame
+    riskier: pd.DataFrame
+    conflicts: pd.DataFrame
 
     def __len__(self) -> int:
         return len(self.summary)
@@ -99,7 +176,7 @@ class Plan:
         InputError
             No such client in this result.
         """
-        own = {name: getattr(self, name) for name in ("summary", "trades", "checks", "obstacles")}
+        own = {name: getattr(self, name) for name in TABLES}
         tables: dict[str, Any] = {"before": self.before.select(client_id), "after": self.after.select(client_id)}
         return tables | {name: t[t["client_id"] == client_id].reset_index(drop=True) for name, t in own.items()}
 
@@ -113,5 +190,5 @@ class Plan:
                 f"  score median {s['score_before'].median():.0f} → {s['score_after'].median():.0f}; "
                 f"{int(planned['trades'].sum()):,} trades; certificates hold: {int(s['certificate'].sum()):,}"
             )
-        lines.append("  tables: summary, trades, checks, obstacles; before and after are analyses")
+        lines.append(f"  tables: {', '.join(TABLES)}; before and after are analyses")
         return "\n".join(lines)

@@ -6,6 +6,8 @@ drops takes its rows out before the next rule runs.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 
 from allocator.cells import Positions, clean_text
 from allocator.issues import ERROR, INFO, WARNING
-from allocator.schema import KEYS, TABLES
+from allocator.schema import KEYS, RESTRICTIONS, TABLES
 
 MISMATCH: Final = 0.01
 """Value and quantity × price may differ by this fraction of the value before it is worth a word."""
@@ -153,6 +155,34 @@ def ids_differ(rows: pd.DataFrame, alive: Mask) -> tuple[pd.DataFrame, list[Note
     return rows, [Note(twins["at"].to_numpy(), "asset_id", "similar_id", WARNING, list(other), list(twins["id"]))]
 
 
+def restricted(rows: pd.DataFrame, alive: Mask) -> tuple[pd.DataFrame, list[Note]]:
+    """Write restrictions in the words of the schema, several joined by ``|`` in its order.
+
+    An instruction that is not understood, or that contradicts itself (never sell, and sell first), is not traded
+    against: the holding is neither sold nor bought, and the row gets a warning.
+    """
+    found, cells = pd.factorize(rows["restriction"])
+    known = {_folded(w): code for code, also in RESTRICTIONS.items() for w in (code, *also)}
+    told, clear = [], []
+    for cell in cells:
+        words = {_folded(w) for w in re.split("[|;,、/]", unicodedata.normalize("NFKC", str(cell)))} - {""}
+        codes = {known.get(w, "") for w in words}
+        clear.append("" not in codes and not codes >= {"never_sell", "sell_first"})
+        told.append("|".join(c for c in RESTRICTIONS if c in (codes if clear[-1] else ("never_sell", "never_buy"))))
+    if told == [str(c) for c in cells]:
+        return rows, []
+    odd = alive & ~np.array(clear, dtype=bool)[found]
+    plain = pd.Series(pd.array(told, dtype="str").take(found), index=rows.index)
+    return rows.assign(restriction=plain), _note(
+        odd, "restriction", "unknown_restriction", ", ".join(RESTRICTIONS), severity=WARNING
+    )
+
+
+def _folded(word: str) -> str:
+    """Compare instructions without regard to capitals, blanks and hyphens."""
+    return re.sub(r"[\s_\-]+", "_", word.strip()).strip("_").casefold()
+
+
 def weights_add_up(rows: pd.DataFrame, alive: Mask) -> tuple[pd.DataFrame, list[Note]]:
     """Set aside every row of a fund whose weights, as far as they could be read, do not sum to 1."""
     inside = np.flatnonzero(alive)
@@ -163,7 +193,7 @@ def weights_add_up(rows: pd.DataFrame, alive: Mask) -> tuple[pd.DataFrame, list[
 
 
 RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
-    "holdings": (fill_ids, no_repeats("holdings"), ids_differ, value_agrees, not_future, not_zero),
+    "holdings": (fill_ids, no_repeats("holdings"), ids_differ, value_agrees, not_future, not_zero, restricted),
     "clients": (no_repeats("clients"),),
     "debts": (not_zero,),
     "products": (no_repeats("products"),),

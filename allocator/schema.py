@@ -69,7 +69,7 @@ HOLDINGS: Final = (
     _c("account", "text", "账户|账号", "where it is held"),
     _c("issuer", "text", "发行人|发行机构|机构", "who owes or issued it; default: nobody else's"),
     _c("sector", "text", "行业", "industry"),
-    _c("country", "text", "国家|地区", "country of risk"),
+    _c("country", "text", "国家|地区", "country of risk, ISO 3166 (CN, US)"),
     _c("isin", "id", "ISIN|国际证券代码", "ISO 6166"),
     _c("cfi", "id", "CFI", "ISO 10962 code, used when asset_class is empty"),
     _c("product_risk", "int", "风险等级|产品风险等级", "1–5; default: the class's grade", low=1, high=5),
@@ -86,7 +86,19 @@ HOLDINGS: Final = (
     _c("indivisible", "bool", "不可分割|整体出售", "sold whole or not at all", default=False),
     _c("pledged", "bool", "已质押|质押", "pledged as collateral: neither sold nor counted as liquid", default=False),
     _c("own_company", "bool", "自有企业|本人企业", "issued by or lent to the client's own company", default=False),
+    _c(
+        "restriction",
+        "text",
+        "限制|交易限制",
+        "never_sell, never_buy, sell_first (禁止卖出, 禁止买入, 优先卖出); several separated by | or ; or ,",
+    ),
 )
+RESTRICTIONS: Final[dict[str, tuple[str, ...]]] = {
+    "never_sell": ("禁止卖出",),
+    "never_buy": ("禁止买入",),
+    "sell_first": ("优先卖出",),
+}
+"""Words of the column ``restriction``, each with what else it may be called."""
 CLIENTS: Final = (
     _c("client_id", "id", "客户号|客户编号|客户ID", "unique", required=True),
     _c(
@@ -140,6 +152,8 @@ PRODUCTS: Final = (
     _c("asset_class", "text", "资产类别|资产类型|类别", "code or label of the class", required=True),
     _c("risk", "int", "风险等级|产品风险等级", "1–5; default: the class's grade", low=1, high=5),
     _c("issuer", "text", "发行人|发行机构|机构", "who issues it"),
+    _c("sector", "text", "行业", "industry; for holdings of it that name none"),
+    _c("country", "text", "国家|地区", "country of risk, ISO 3166 (CN, US); for holdings of it that name none"),
     _c("currency", "id", "币种|货币", "ISO 4217; default: the base currency"),
     _c("buy_cost", "fraction", "申购费率|买入费率", "fraction of the amount; default: the class's", low=0.0, high=0.5),
     _c("sell_cost", "fraction", "赎回费率|卖出费率", "fraction of the amount; default: the class's", low=0.0, high=0.5),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow, localcontext
 from typing import Final, Literal
@@ -10,6 +10,7 @@ from typing import Final, Literal
 from allocator.framework import OWN_USE, Framework
 
 ZERO: Final = Decimal(0)
+CENT: Final = Decimal("0.01")
 SIDES: Final = ("buy", "sell", "repay")
 CONTEXT: Final = Context(
     prec=50,
@@ -24,6 +25,9 @@ CONTEXT: Final = Context(
 """Arithmetic of the verifier, whatever context the caller has set: sums of money are exact, roots good to 50 digits."""
 LARGEST_EXPONENT: Final = 1000
 """Beyond 10^1000 a number is no amount of money; it keeps every product far from overflow."""
+
+Term = Callable[[Sequence[Decimal]], Decimal]
+"""Measures a user's own term: from the money inside the buckets, one number per item of the sheet, to an amount."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,20 @@ class Item:
         Fractions of the amount.
     asset
         What lies in several accounts has the same text here in each; empty: in one account.
+    basis
+        What was paid for it; None is unknown, and no tax is then due.
+    tax_rate
+        Fraction of a realised gain.
+    lot, minimum
+        Amounts bought are whole lots, and at least the minimum where nothing of it is held yet.
+    sector, country, currency
+        Labels, compared without regard to case and outer blanks; empty: unknown, in no limit.
+    sell_first
+        The client wants it sold before others: it also pays a withdrawal before them.
+    never_buy
+        Not even as the cash item.
+    counted
+        By name of a user's own limit: the fraction of the item that counts in it.
     """
 
     asset_id: str
@@ -74,6 +92,16 @@ class Item:
     buy_cost: Decimal
     sell_cost: Decimal
     asset: str = ""
+    basis: Decimal | None = None
+    tax_rate: Decimal = ZERO
+    lot: Decimal = CENT
+    minimum: Decimal = ZERO
+    sector: str = ""
+    country: str = ""
+    currency: str = ""
+    sell_first: bool = False
+    never_buy: bool = False
+    counted: tuple[tuple[str, Decimal], ...] = ()
 
     @property
     def available(self) -> Decimal:
@@ -83,6 +111,12 @@ class Item:
         if self.indivisible:
             return self.value if self.sellable >= 1 else ZERO
         return self.sellable * self.value
+
+    def tax(self, amount: Decimal) -> Decimal:
+        """Tax on selling an amount, not rounded: its part of the gain, taxed; 0 where the basis is unknown."""
+        if self.basis is None or not self.tax_rate or self.basis >= self.value:
+            return ZERO
+        return self.tax_rate * amount * (self.value - self.basis) / self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +166,10 @@ class Sheet:
         Holdings, and products that the plan buys.
     cash_id
         The item that new money goes into and leftovers end in.
+    home_currency, home_country
+        What is in neither is foreign.
+    terms
+        By name of a user's own limit: its measure, for limits that are terms.
     """
 
     band: str
@@ -142,6 +180,9 @@ class Sheet:
     guarantees: Decimal
     items: tuple[Item, ...]
     cash_id: str
+    home_currency: str = ""
+    home_country: str = ""
+    terms: tuple[tuple[str, Term], ...] = ()
 
     @property
     def security(self) -> frozenset[str]:
@@ -151,7 +192,7 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One trade: selling ``amount`` at ``cost`` brings amount − cost, buying it takes amount + cost.
+    """One trade: selling ``amount`` at ``cost`` and ``tax`` brings amount − cost − tax, buying it takes amount + cost.
 
     ``repay`` takes amount + cost too; ``asset_id`` then names a loan.
     """
@@ -160,6 +201,7 @@ class Move:
     side: Literal["buy", "sell", "repay"]
     amount: Decimal
     cost: Decimal
+    tax: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,9 +249,9 @@ def is_number(number: object) -> bool:
 def starting_point(sheet: Sheet, framework: Framework) -> tuple[Move, ...] | None:
     """Moves that bring money due into the cash item, or raise a withdrawal.
 
-    A withdrawal takes the cash item first, then deposits (the larger first), then other items inside the buckets by
-    rising cost of selling; never what secures a loan. What is indivisible is taken whole; what it brings too much goes
-    to the cash item.
+    A withdrawal takes the cash item first, then deposits (the larger first), then other items inside the buckets, by
+    rising cost and tax of selling; of either, what the client wants sold first goes first. Never what secures a loan.
+    What is indivisible is taken whole; what it brings too much goes to the cash item.
 
     Returns
     -------
@@ -229,8 +271,8 @@ def starting_point(sheet: Sheet, framework: Framework) -> tuple[Move, ...] | Non
         if flows is None:
             return None
         buys = [Move(i.asset_id, "buy", b, ZERO) for i, b in zip(sheet.items, flows[0], strict=True) if b]
-        sells = [Move(i.asset_id, "sell", s, s * i.sell_cost) for i, s in zip(sheet.items, flows[1], strict=True) if s]
-        return (*sells, *buys)
+        sold = [(i, s) for i, s in zip(sheet.items, flows[1], strict=True) if s]
+        return (*(Move(i.asset_id, "sell", s, s * i.sell_cost, i.tax(s)) for i, s in sold), *buys)
 
 
 def after(sheet: Sheet, moves: Sequence[Move]) -> dict[str, Decimal]:
@@ -259,25 +301,27 @@ def start_flows(sheet: Sheet, inside: Sequence[bool]) -> tuple[list[Decimal], li
         return bought, sold
     due = -sheet.cash_flow
 
-    def order(k: int) -> tuple[bool, bool, Decimal, Decimal, str]:
-        deposit = items[k].asset_class == "deposit"
-        return k != cash, not deposit, ZERO if deposit else items[k].sell_cost, -items[k].value, items[k].asset_id
+    net = [1 - x.sell_cost - x.tax(Decimal(1)) for x in items]
 
-    able = [inside[k] and x.available > 0 and x.sell_cost < 1 for k, x in enumerate(items)]
+    def order(k: int) -> tuple[int, bool, Decimal, Decimal, str]:
+        x = items[k]
+        rank = 0 if k == cash else 1 if x.asset_class == "deposit" else 2
+        return rank, not x.sell_first, ZERO if rank < 2 else -net[k], -x.value, x.asset_id
+
     security = sheet.security
-    sources = [k for k, x in enumerate(items) if able[k] and x.asset_id not in security]
-    for k in sorted(sources, key=order):
-        item, net = items[k], 1 - items[k].sell_cost
-        brings = item.available * net
+    able = [inside[k] and net[k] > 0 and x.asset_id not in security for k, x in enumerate(items)]
+    for k in sorted((k for k, x in enumerate(items) if able[k] and x.available > 0), key=order):
+        item = items[k]
+        brings = item.available * net[k]
         if brings < due:
             sold[k], due = item.available, due - brings
             continue
-        sold[k] = item.available if item.indivisible else due / net
+        sold[k] = item.available if item.indivisible else due / net[k]
         surplus = brings - due if item.indivisible else ZERO
         # what an indivisible asset brings too much first leaves in the cash item what was taken from it
-        spared = min(sold[cash], surplus / (1 - items[cash].sell_cost)) if k != cash and sold[cash] else ZERO
+        spared = min(sold[cash], surplus / net[cash]) if k != cash and sold[cash] else ZERO
         sold[cash] -= spared
-        bought[cash] = surplus - spared * (1 - items[cash].sell_cost)
+        bought[cash] = surplus - spared * net[cash]
         return bought, sold
     return None
 
@@ -289,7 +333,7 @@ def read_moves(sheet: Sheet, moves: Sequence[Move]) -> Ledger:
     entries = [
         (m, (loans if m.side == "repay" else items).get(m.asset_id))
         for m in moves
-        if isinstance(m.asset_id, str) and m.side in SIDES and is_number(m.amount) and is_number(m.cost)
+        if isinstance(m.asset_id, str) and m.side in SIDES and all(map(is_number, (m.amount, m.cost, m.tax)))
     ]
     return Ledger(tuple(entries), len(moves) - len(entries))
 

@@ -18,23 +18,23 @@ AS_OF = "2026-09-30"
 FX = "currency,rate\nCNY,1\nUSD,7.12\nHKD,0.914\n"
 
 SHELF = """
-product_id,name,asset_class,risk,issuer,currency,buy_cost,sell_cost,minimum,lot,status,on_house_shelf
-P01,活期存款 Demand Deposit,deposit,1,JC,CNY,0,0,50,0.01,open,true
-P02,稳盈货币基金 Steady Cash Fund,money_market,1,JC,CNY,0,0,1,0.01,open,true
-P03,一年期国债 One-Year Treasury Bills,treasury_bill,1,,CNY,0.0005,0.0005,100,100,open,true
-P04,黄金积存 Gold Savings,gold,3,JC,CNY,0.005,0.005,1000,100,open,true
-P05,十年期国债 Ten-Year Government Bonds,government_bond,1,,CNY,0.001,0.001,100,100,open,true
-P06,恒利债券基金 Everyield Bond Fund,bond_fund,2,YH,CNY,0.004,0.001,10,0.01,open,true
-P07,安享90天理财 Serenity 90-Day Wealth,bank_wealth_product,2,JC,CNY,0,0.001,10000,1000,open,true
-P08,宽基指数基金 Broad Market Index Fund,equity_fund,3,YH,CNY,0.0012,0.005,10,0.01,open,true
-P09,远航均衡混合基金 Voyage Balanced Fund,mixed_fund,3,YH,CNY,0.006,0.003,10,0.01,open,true
-P10,仓储物流REIT Logistics Warehouse REIT,reit,3,KS,CNY,0.001,0.001,1000,100,open,true
-P11,多策略私募基金 Multi-Strategy Hedge Fund,hedge_fund,4,ZY,CNY,0.01,0.01,1000000,100000,open,true
-P12,成长三期私募股权 Growth III Private Equity,private_equity,5,KS,CNY,0.02,0.1,5000000,1000000,open,true
-P13,红利股票基金 Dividend Equity Fund,equity_fund,3,ZY,CNY,0.008,0.005,10,0.01,pending,true
-P14,尊享365天理财 Privilege 365-Day Wealth,bank_wealth_product,3,JC,CNY,0,0.002,300000,10000,closed,true
-P15,环球股票基金 World Equity Fund,equity_fund,4,MB,USD,0.003,0.003,1000,0.01,open,false
-P16,低费债券指数基金 Low-Cost Bond Index Fund,bond_fund,2,MB,CNY,0.0005,0.0005,10,0.01,open,false
+product_id,name,asset_class,risk,issuer,sector,country,currency,buy_cost,sell_cost,minimum,lot,status,on_house_shelf
+P01,活期存款 Demand Deposit,deposit,1,JC,banks,CN,CNY,0,0,50,0.01,open,true
+P02,稳盈货币基金 Steady Cash Fund,money_market,1,JC,,CN,CNY,0,0,1,0.01,open,true
+P03,一年期国债 One-Year Treasury Bills,treasury_bill,1,,,CN,CNY,0.0005,0.0005,100,100,open,true
+P04,黄金积存 Gold Savings,gold,3,JC,,,CNY,0.005,0.005,1000,100,open,true
+P05,十年期国债 Ten-Year Government Bonds,government_bond,1,,,CN,CNY,0.001,0.001,100,100,open,true
+P06,恒利债券基金 Everyield Bond Fund,bond_fund,2,YH,,CN,CNY,0.004,0.001,10,0.01,open,true
+P07,安享90天理财 Serenity 90-Day Wealth,bank_wealth_product,2,JC,banks,CN,CNY,0,0.001,10000,1000,open,true
+P08,宽基指数基金 Broad Market Index Fund,equity_fund,3,YH,,CN,CNY,0.0012,0.005,10,0.01,open,true
+P09,远航均衡混合基金 Voyage Balanced Fund,mixed_fund,3,YH,,CN,CNY,0.006,0.003,10,0.01,open,true
+P10,仓储物流REIT Logistics Warehouse REIT,reit,3,KS,logistics,CN,CNY,0.001,0.001,1000,100,open,true
+P11,多策略私募基金 Multi-Strategy Hedge Fund,hedge_fund,4,ZY,,CN,CNY,0.01,0.01,1000000,100000,open,true
+P12,成长三期私募股权 Growth III Private Equity,private_equity,5,KS,,CN,CNY,0.02,0.1,5000000,1000000,open,true
+P13,红利股票基金 Dividend Equity Fund,equity_fund,3,ZY,,CN,CNY,0.008,0.005,10,0.01,pending,true
+P14,尊享365天理财 Privilege 365-Day Wealth,bank_wealth_product,3,JC,banks,CN,CNY,0,0.002,300000,10000,closed,true
+P15,环球股票基金 World Equity Fund,equity_fund,4,MB,,US,USD,0.003,0.003,1000,0.01,open,false
+P16,低费债券指数基金 Low-Cost Bond Index Fund,bond_fund,2,MB,,CN,CNY,0.0005,0.0005,10,0.01,open,false
 """
 """The house's shelf; the issuer is a key of `ISSUERS`, a name has its Chinese form before the first space."""
 
@@ -113,6 +113,7 @@ class H:
     whole: str = ""
     pledged: str = ""
     own: str = ""
+    restriction: str = ""
 
 
 @dataclass(frozen=True)
@@ -201,10 +202,10 @@ CLIENTS = (
         H("活期存款", CASH, 0.46, "JC"), H("定期存款", CASH, 0.47, "XH"), H("电子式储蓄国债", "savings_bond", 0.9),
         zh("P02", 1.6), zh("P03", 0.87), zh("P04", 0.4), zh("P05", 0.9), zh("P06", 0.9), zh("P07", 0.85),
         zh("P08", 0.65), H("个人养老金", "retirement_account", 0.2, "JC"), H("松风里 4-203", FLAT, 0.8),
-        H("紫砂壶与字画", "collectible", 0.1), H("自住房 松风里 1-1102", HOME, 3.6)), labels=True),
+        H("紫砂壶与字画", "collectible", 0.1, restriction="禁止卖出"), H("自住房 松风里 1-1102", HOME, 3.6)), labels=True),
     # 6: founder with 60% in the own listed company
     C("C007", "进取型", "platinum", "RM-03", 55, 3, 8_000_000, 260_000, 10_000_000, (
-        H("Chengyao Technology, founder's shares", SHARE, 90, "CY", own="true"),
+        H("Chengyao Technology, founder's shares", SHARE, 90, "CY", own="true", restriction="never_buy"),
         H("Current account", CASH, 3.4, "JC"), H("Savings account", CASH, 2.6, "XH"), en("P02", 9),
         H("Gold bars", "gold", 2, "XH"), en("P06", 8), en("P07", 4), en("P08", 7),
         H("Seaside villa, let", FLAT, 14),
@@ -222,7 +223,8 @@ CLIENTS = (
         H("Yanbei Media, 85% stake", FIRM, 38, "YB", sellable="0.1", own="true"),
         H("Current account", CASH, 2.4, "JC"), en("P02", 3), en("P06", 2), en("P08", 6),
         H("Dielang New Energy A shares", SHARE, 2.5, "DL", cfi="ESVUFR"),
-        H("Print works, let to the firm", FLAT, 8, sector="industrial"), H("Family home", HOME, 20)),
+        H("Print works, let to the firm", FLAT, 8, sector="industrial", restriction="never_sell"),
+        H("Family home", HOME, 20)),
         (D("bank loan", 1.5, 0.21),), guarantees=25_000_000),
     # 9: holdings in USD and HKD, reported in CNY
     C("C010", "C4", "platinum", "RM-02", 44, 2, 2_400_000, 60_000, 4_000_000, (
@@ -250,7 +252,8 @@ CLIENTS = (
     # 11: a withdrawal that can be paid; one row with a product id only, one fund graded higher by its issuer
     C("C013", "稳健", "platinum", "RM-01", 52, 2, 1_100_000, 40_000, 2_000_000, (
         H("Current account", CASH, 0.9, "JC"), en("P02", 1.5), en("P06", 3, label=""), en("P08", 4, risk="4"),
-        H("Lintong Power A shares", SHARE, 1.6, "LT", cfi="ESVUFR"), H("Gold bars", "gold", 0.5, "JC"), en("P07", 2),
+        H("Lintong Power A shares", SHARE, 1.6, "LT", cfi="ESVUFR", restriction="sell_first"),
+        H("Gold bars", "gold", 0.5, "JC"), en("P07", 2),
         H("Flat, Maple Garden 3-1204", FLAT, 1.7), H("Family home", HOME, 7.2)), cash_flow=-2_400_000),
     # 11: a withdrawal that nothing sellable can pay
     C("C014", "积极", "platinum", "RM-02", 47, 2, 2_000_000, 60_000, 3_000_000, (
@@ -323,7 +326,8 @@ CLIENTS = (
         H("Brackenwold Macro Fund", "hedge_fund", 12, "BW", risk="5"),
         H("Office floors, Jade Centre", FLAT, 36, sector="office"),
         H("Songyue Vineyard, 30% stake", FIRM, 16, "VY", own="false"),
-        H("Porcelain and jade", "collectible", 14, label="art"), H("Family residence", HOME, 65)),
+        H("Porcelain and jade", "collectible", 14, label="art", restriction="never_sell; never_buy"),
+        H("Family residence", HOME, 65)),
         (D("Lombard loan", 6, 0.24),)),
     # 21: nearly right, one share slightly too large
     C("C024", "balanced", "platinum", "RM-04", 54, 2, 980_000, 42_000, 2_000_000, (
@@ -386,7 +390,7 @@ def holding_rows(c: C) -> list[dict[str, str]]:
             "issuer": issuer, "sector": h.sector or sector, "country": h.country or country, "cfi": h.cfi,
             "product_risk": h.risk, "cost_basis": paid(h, figures["value"], rng), "locked_until": h.locked,
             "sellable": h.sellable, "indivisible": h.whole or ("true" if h.kind == FLAT else ""), "pledged": h.pledged,
-            "own_company": h.own,
+            "own_company": h.own, "restriction": h.restriction,
         })
     return rows
 

@@ -1,4 +1,4 @@
-"""Random books, and every measure of a client in plain Python, row by row: the yardstick of the vectorised stages.
+"""Every measure of a client in plain Python, row by row: the yardstick of the vectorised stages.
 
 Nothing here calls a stage of the package: only the framework and the assumptions are read, as data.
 """
@@ -9,140 +9,14 @@ import datetime as dt
 import math
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
+from worlds import NAN, ON, RATES, Sheet, World
 
-from allocator.assumptions import Assumptions, load_assumptions
-from allocator.book import Book, read_book
+from allocator.assumptions import Assumptions, load_assumptions, risk_table
 from allocator.framework import Framework
-
-ON = dt.date(2026, 9, 30)
-RATES = {"CNY": 1.0, "USD": 7.12, "HKD": 0.914}
-NAN = float("nan")
-
-
-@dataclass
-class Sheet:
-    """One client as plain rows; ``code`` is the class that a holding truly belongs to, empty for none."""
-
-    client_id: str
-    band: str = "balanced"
-    currency: str = "CNY"
-    spending: float = NAN
-    guarantees: float = 0.0
-    holdings: list[dict[str, Any]] = field(default_factory=list)
-    debts: list[dict[str, Any]] = field(default_factory=list)
-
-
-@dataclass
-class World:
-    """Sheets with what they share."""
-
-    sheets: list[Sheet]
-    funds: dict[str, dict[str, float]]
-    framework: Framework
-    words: dict[str, str]
-
-    def book(self) -> Book:
-        """The same as a book, read from data frames."""
-        clients = [
-            {
-                "client_id": s.client_id,
-                "risk_band": self.words.get(s.band, ""),
-                "currency": s.currency,
-                "monthly_spending": s.spending,
-                "guarantees": s.guarantees,
-            }
-            for s in self.sheets
-        ]
-        holdings = [
-            {k: v for k, v in h.items() if k != "code"} | {"client_id": s.client_id}
-            for s in self.sheets
-            for h in s.holdings
-        ]
-        debts = [d | {"client_id": s.client_id} for s in self.sheets for d in s.debts]
-        funds = [{"fund_id": f, "asset_class": c, "weight": w} for f, mix in self.funds.items() for c, w in mix.items()]
-        fx = [{"currency": c, "rate": r} for c, r in RATES.items()]
-        return read_book(
-            pd.DataFrame(holdings),
-            clients=pd.DataFrame(clients),
-            debts=pd.DataFrame(debts),
-            lookthrough=pd.DataFrame(funds),
-            fx=pd.DataFrame(fx),
-        )
-
-
-def random_world(seed: int, framework: Framework, clients: int = 30) -> World:
-    """Sheets with every class, band, currency, shared and blank issuers, locks, funds, own firms, debts and gaps."""
-    rng = np.random.default_rng(seed)
-    codes = list(framework.classes)
-    loose = [c for c in codes if c not in framework.own_company_class]
-    funds = {
-        "F1": {"listed_equity": 0.6, "gold": 0.4},
-        "F2": {"deposit": 0.25, "private_equity": 0.5, "own_home": 0.25},
-    }
-
-    def pick(*options: Any) -> Any:
-        return options[int(rng.integers(len(options)))]
-
-    def money(middle: float, spread: float = 1.0) -> float:
-        return round(float(np.exp(rng.normal(np.log(middle), spread))), 2)
-
-    sheets = []
-    for i in range(clients):
-        s = Sheet(
-            f"K{i:03d}",
-            pick(*framework.bands, ""),
-            pick("CNY", "CNY", "USD"),
-            pick(NAN, 0.0, *[money(2e4)] * 6),
-            pick(0.0, 0.0, money(3e5)),
-        )
-        liked = [pick(*loose) for _ in range(2)]  # most families have much of a few things
-        for j in range(int(rng.integers(0, 13))):
-            own = bool(rng.random() < 0.15)
-            code = pick(*liked) if rng.random() < 0.4 else pick(*loose) if own else pick(*codes)
-            if rng.random() < 0.04:
-                code = ""
-            s.holdings.append(
-                {
-                    "asset_id": f"A{j}",
-                    "asset_class": code or "mystery",
-                    "code": code,
-                    "value": 0.0 if rng.random() < 0.05 else money(4e5, 1.4),
-                    "currency": pick("", "CNY", "USD", "HKD"),
-                    "issuer": pick("", "Bank A", "BANK a", "Maker", "Maker & Sons"),
-                    "own_company": own,
-                    "pledged": bool(rng.random() < 0.1),
-                    "isin": pick("", "", "", "F1") if code else "",
-                    "product_id": pick("", "", "", "", "F2") if code else "",
-                    "locked_until": pick("", "", ON.isoformat(), "2027-01-31", "2020-01-31"),
-                    "sellable": pick(NAN, NAN, 0.3, 1.0, 0.0),
-                    "account": "1",
-                }
-            )
-            if rng.random() < 0.12:  # some of it lies in another account, as collateral or just not
-                last = s.holdings[-1]
-                s.holdings.append(last | {"account": "2", "value": money(3e5), "pledged": not last["pledged"]})
-        for _ in range(int(rng.integers(0, 4))):
-            held = [h["asset_id"] for h in s.holdings]
-            s.debts.append(
-                {
-                    "value": 100.0 * int(rng.integers(1, 12_000)),
-                    "currency": pick("", "CNY", "USD"),
-                    "annual_payment": pick(0.0, money(3e4)),
-                    "kind": pick("", "mortgage", "credit line"),
-                    "secured_by": pick("", *held) if held else "",
-                }
-            )
-        sheets.append(s)
-    words = {
-        code: pick(code, b.en, b.zh, *[w for w, c in framework.labels.items() if c == code])
-        for code, b in framework.bands.items()
-    }
-    return World(sheets, funds, framework, words)
 
 
 @dataclass
@@ -211,6 +85,28 @@ class Plain:
             "own": h["own_company"],
             "free": not (h["pledged"] or locked),
             "issuer": h["issuer"].casefold() or f"only {h['asset_id']}",
+            "sector": h["sector"].casefold(),
+            "country": h["country"].casefold(),
+            "currency": (h["currency"] or self.sheet.currency).casefold(),
+            **self._trading(h, code, value, not (h["pledged"] or locked)),
+        }
+
+    def _trading(self, h: dict[str, Any], code: str, value: float, free: bool) -> dict[str, Any]:
+        """What may be sold of a holding, and what it costs in tax."""
+        told = h["restriction"].casefold().replace(" ", "_")
+        kept = "never_sell" in told
+        usual = self.f.classes[code].sellable if code else 0.0
+        pace = 0.0 if kept else usual if math.isnan(h["sellable"]) else h["sellable"]
+        basis = self._convert(h["cost_basis"], h["currency"]) if not math.isnan(h["cost_basis"]) else NAN
+        gain = 0.0 if math.isnan(basis) or value == 0 else min(max((value - basis) / value, 0.0), 1.0)
+        return {
+            "pace": pace,
+            "sellable": pace if free else 0.0,
+            "locked": kept or not free or h["sellable"] == 0,
+            "never_buy": "never_buy" in told or "禁止买入" in told,
+            "sell_first": "sell_first" in told or "优先卖出" in told,
+            "basis": basis,
+            "tax": gain * self.f.classes[code].tax if code else 0.0,
         }
 
     def share_of(self, amount: float) -> float:
@@ -227,8 +123,47 @@ class Plain:
             "property": lambda c: float(self.f.classes[c].kind == "property"),
             "business": lambda c: float(self.f.classes[c].kind == "business"),
             "illiquid": lambda c: float(self.f.classes[c].liquidity == "illiquid"),
+            "cash": lambda c: float((self.f.classes[c].liquidity, self._costs(c)) == ("cash", 0)),
         }
         return sum(tests[kind](c) * v for c, v in self.money.items() if self._inside(c))
+
+    def _costs(self, code: str) -> float:
+        return self.f.classes[code].buy_cost + self.f.classes[code].sell_cost
+
+    def labels(self, name: str) -> dict[str, float]:
+        """Money of each sector, foreign country or foreign currency."""
+        home = {"country": self.f.home_country.get(self.sheet.currency, ""), "currency": self.sheet.currency}
+        out: dict[str, float] = defaultdict(float)
+        for r in self.rows:
+            if r[name] and r[name] != home.get(name, "").casefold():
+                out[r[name]] += r["inside"]
+        return out
+
+    @property
+    def shortfall(self) -> float:
+        """Mean loss of the worst years: the least of t + Σ (loss − t)⁺ / ((1 − level) S), at one of the losses."""
+        table = risk_table(self.f, self.assumptions)
+        money = [self.money.get(c, 0.0) * self._inside(c) for c in self.f.classes]
+        losses = [-sum(x * y for x, y in zip(year, money, strict=True)) for year in table.scenarios.tolist()]
+        tail = (1 - table.level) * len(losses)
+        return min(t + sum(max(x - t, 0.0) for x in losses) / tail for t in losses)
+
+    @property
+    def tracking(self) -> float:
+        """Volatility of the difference to the model portfolio, in money; NaN without one."""
+        band = self.f.bands.get(self.sheet.band)
+        if band is None or not band.model:
+            return NAN
+        apart = [self.money.get(c, 0.0) * self._inside(c) - self.total * band.model.get(c, 0.0) for c in self.f.classes]
+        return math.sqrt(np.array(apart) @ covariance(self.f, self.assumptions) @ np.array(apart) + self._specific)
+
+    @property
+    def _specific(self) -> float:
+        own: dict[str, float] = defaultdict(float)
+        for r in self.rows:
+            if r["code"] and self._inside(r["code"]):
+                own[r["asset_id"]] += self._assumed(r["code"]).idiosyncratic * r["value"]
+        return sum(v**2 for v in own.values())
 
     def _groups(self, code: str) -> dict[str, float]:
         group = self.f.classes[code].group
@@ -245,11 +180,7 @@ class Plain:
     def sigma_money(self) -> float:
         """Volatility of the assets, in money."""
         x = np.array([self.money.get(c, 0.0) * self._inside(c) for c in self.f.classes])
-        own: dict[str, float] = defaultdict(float)
-        for r in self.rows:
-            if r["code"] and self._inside(r["code"]):
-                own[r["asset_id"]] += self._assumed(r["code"]).idiosyncratic * r["value"]
-        return math.sqrt(x @ covariance(self.f, self.assumptions) @ x + sum(v**2 for v in own.values()))
+        return math.sqrt(x @ covariance(self.f, self.assumptions) @ x + self._specific)
 
     def _assumed(self, code: str) -> Any:
         return self.assumptions.classes[self.f.classes[code].assumption or code]
@@ -299,6 +230,15 @@ class Plain:
         elif name == "volatility":
             value = self.sigma_money / self.equity if self.equity > 0 else NAN
             over = self.sigma_money - bound * self.equity
+        elif name == "cvar":
+            value = self.shortfall / self.equity if self.equity > 0 else NAN
+            over = self.shortfall - bound * self.equity
+        elif name == "tracking":
+            value, over = self.share_of(self.tracking), self.tracking - bound * total
+        elif name in ("sector", "country", "currency"):
+            amounts = self.labels(name).values()
+            value = self.share_of(max(amounts, default=0.0))
+            over = NAN if math.isnan(bound) else sum(max(a - bound * total, 0.0) for a in amounts)
         elif name == "leverage":
             value, over = self.share_of(self.debt), self.debt - bound * total
         elif name in ("single_holding", "issuer"):
@@ -316,8 +256,8 @@ class Plain:
             return self.f.reserve.months_owner if self.owner else self.f.reserve.months
         if name == "volatility":
             return float(band.volatility)
-        if name in band.limits:
-            return float(band.limits[name])
+        if name in (band.limits if sense == "<=" else band.floors):
+            return float((band.limits if sense == "<=" else band.floors)[name])
         span = {"bucket": band.buckets, "group": band.groups}.get(kind, {}).get(code)
         edge = None if span is None else (span.high if sense == "<=" else span.low)
         return NAN if not edge or (sense == "<=" and edge >= 1) else float(edge)

@@ -11,46 +11,22 @@ import pytest
 from conftest import ON, make_book
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from plain import World, random_world
+from small import CLASSIC, run, same
+from worlds import World, random_world
 
 from allocator.analysis import Analysis
-from allocator.assumptions import load_assumptions
-from allocator.book import Book, read_book
+from allocator.book import Book
 from allocator.errors import ConfigError, InputError
 from allocator.framework import load_framework
-from allocator.pipeline import analyze, rebalance
+from allocator.pipeline import analyze
 
 TABLES = ("summary", "buckets", "rules", "limits", "holdings")
-UNCHANGED = ["defensive", "growth", "offensive", "score", "volatility", "expected_return", "reserve_months", "leverage"]
-CLASSIC, LONG_RUN = load_framework(), load_assumptions()
 few = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 seeds = st.integers(0, 10**6)
 
 
 def world_of(seed: int) -> World:
     return random_world(seed, CLASSIC, clients=10)
-
-
-def run(book: Book) -> Analysis:
-    """Analyse in the classic framework, read from its file once."""
-    return analyze(book, CLASSIC, assumptions=LONG_RUN, on=ON)
-
-
-def measured(a: Analysis) -> pd.DataFrame:
-    """What does not depend on the unit of money, by client: shares, score, risk, months, excesses, severities."""
-    who = pd.Index(a.client_ids)
-    out = a.summary.set_index("client_id")[UNCHANGED]
-    excess = pd.DataFrame(a.limit_table.excess, index=who, columns=[f"excess {x.key}" for x in a.limit_table.limits])
-    rules = pd.DataFrame(a.concentration.exposure, index=who, columns=[f"rule {r}" for r in a.framework.rules])
-    hhi = pd.DataFrame({"hhi_holding": a.concentration.hhi_holding, "hhi_class": a.concentration.hhi_class}, index=who)
-    return pd.concat([out, excess, rules, hhi], axis=1).sort_index()
-
-
-def same(one: Analysis, two: Analysis, tolerance: float = 1e-9) -> None:
-    pd.testing.assert_frame_equal(measured(one), measured(two), rtol=tolerance, atol=tolerance, check_names=False)
-    s1, s2 = (x.summary.set_index("client_id").sort_index() for x in (one, two))
-    for column in ("band", "grade", "status", "limits_exceeded"):
-        assert s1[column].tolist() == s2[column].tolist(), column
 
 
 # ---- what may never matter
@@ -190,56 +166,6 @@ def test_twice_gives_the_same(sample: Book) -> None:
         pd.testing.assert_frame_equal(getattr(one, name), getattr(two, name))
 
 
-def in_accounts(accounts: int) -> Book:
-    """30% of one share, 35% in a fund, 35% in cash; the share lies in one account or in several."""
-    rows = [
-        {
-            "client_id": "a",
-            "asset_id": "S",
-            "name": "share",
-            "asset_class": "listed_equity",
-            "value": 300.0 / accounts,
-            "account": f"{i}",
-        }
-        for i in range(accounts)
-    ]
-    rows += [
-        {"client_id": "a", "asset_id": c, "name": c, "asset_class": c, "value": 350.0, "account": "0"}
-        for c in ("equity_fund", "deposit")
-    ]
-    return make_book(pd.DataFrame(rows), [{"client_id": "a", "risk_band": "balanced", "monthly_spending": 1.0}])
-
-
-def test_one_asset_in_two_accounts_is_one_holding() -> None:
-    """The same ``asset_id`` twice is one risk and one name: two accounts must not look like diversification."""
-    one, two = analyze(in_accounts(1), on=ON), analyze(in_accounts(2), on=ON)
-    t = two.limits.set_index("limit")
-    assert t.loc["single_holding", "value"] == pytest.approx(0.30)
-    assert t.loc["issuer", "value"] == pytest.approx(0.30)
-    same(one, two)
-
-
-@pytest.mark.parametrize("differ", [{"pledged": True}, {"locked_until": "2030-01-01"}, {"sellable": 0.5}])
-def test_one_asset_is_one_risk_and_one_name_even_where_one_account_is_locked(differ: dict[str, Any]) -> None:
-    """Half of the shares are pledged: they are traded apart, but they rise and fall together."""
-    book = in_accounts(2)
-    rows = book.holdings.drop(columns=["row", "file"]).astype({"locked_until": "object"})
-    for column, value in differ.items():
-        rows[column] = rows[column].astype("object")
-        rows.loc[0, column] = value
-    one, two = run(in_accounts(1)), run(make_book(rows, book.clients.drop(columns=["row", "file"])))
-    assert (len(one.holdings), len(two.holdings)) == (3, 4)
-    for name in ("single_holding", "issuer", "volatility"):
-        values = [a.limits.set_index("limit").loc[name, ["value", "excess"]].tolist() for a in (one, two)]
-        assert values[1] == pytest.approx(values[0], rel=1e-12), name
-    assert two.concentration.score[0] == pytest.approx(one.concentration.score[0], rel=1e-12)
-
-
-def test_one_asset_in_two_accounts_can_be_planned() -> None:
-    one, two = (rebalance(analyze(in_accounts(n), on=ON)) for n in (1, 2))
-    assert two.summary["status"].tolist() == one.summary["status"].tolist() == ["in_band"]
-
-
 # ---- tables
 
 
@@ -368,108 +294,3 @@ def test_status_of_every_kind_of_client() -> None:
     for client in ("broke", "under water", "only owes"):
         assert s.loc[client, ["leverage", "volatility", "expected_return"]].isna().all(), client
     assert s.loc["hardly", "leverage"] == pytest.approx(100 / 0.01)
-
-
-# ---- real families
-
-
-def weighted_quantile(values: pd.Series, weights: pd.Series, q: float = 0.5) -> float:
-    order = values.argsort().to_numpy()
-    cumulated = weights.to_numpy()[order].cumsum()
-    return float(values.to_numpy()[order][np.searchsorted(cumulated, q * cumulated[-1])])
-
-
-@pytest.fixture(scope="module")
-def survey(shared) -> tuple[pd.DataFrame, Analysis]:
-    path = shared("scf/scf2022_even_entrepreneurs.csv")
-    raw = pd.read_csv(path, dtype={"Y1": "str"}).set_index("Y1")
-    return raw, analyze(read_book(path, format="scf"), on=ON)
-
-
-def test_survey_buckets_are_those_of_the_raw_columns(survey: tuple[pd.DataFrame, Analysis]) -> None:
-    raw, a = survey
-    sums = {
-        "defensive": ["LIQ", "CDS", "SAVBND", "CASHLI"],
-        "growth": [
-            "GOVTBND",
-            "NOTXBND",
-            "MORTBND",
-            "OBND",
-            "TFBMUTF",
-            "GBMUTF",
-            "OBMUTF",
-            "STOCKS",
-            "STMUTF",
-            "OMUTF",
-            "COMUTF",
-            "OTHMA",
-            "RETQLIQ",
-            "OTHFIN",
-        ],
-        "offensive": ["ORESRE", "NNRESRE", "ACTBUS", "NONACTBUS", "OTHNFIN"],
-    }
-    money = pd.DataFrame({b: raw[columns].clip(lower=0).sum(axis=1) for b, columns in sums.items()})
-    s = a.summary.set_index("client_id")
-    assert len(s) == 467
-    assert s["total"].tolist() == pytest.approx(money.sum(axis=1).reindex(s.index).tolist(), rel=1e-9)
-    for b in sums:
-        assert s[b].tolist() == pytest.approx((money[b] / money.sum(axis=1)).reindex(s.index).tolist(), abs=1e-9), b
-    assert s["net_worth"].tolist() == pytest.approx(raw["NETWORTH"].reindex(s.index).tolist(), rel=1e-9)
-
-
-def test_survey_families_hold_far_too_much_that_is_offensive(survey: tuple[pd.DataFrame, Analysis]) -> None:
-    """The figures of the data page for all 939 families, of which these are every second one."""
-    _, a = survey
-    s = a.summary
-    assert 0.52 <= s["offensive"].median() <= 0.56
-    t = a.buckets[a.buckets["bucket"] == "offensive"]
-    assert (t["share"] > t["high"]).mean() == pytest.approx(2 / 3, abs=0.03)
-    assert (s["offensive"] > 0.35).mean() == pytest.approx(2 / 3, abs=0.03)
-    assert (s["status"] == "exceeded").mean() > 0.98
-    assert s["score"].median() > 75
-
-
-def test_survey_with_weights_agrees_with_the_data_page(survey: tuple[pd.DataFrame, Analysis]) -> None:
-    """Its offensive median, 52%, is of twice as many families: here it must lie in the 95% interval of a bootstrap."""
-    raw, a = survey
-    s = a.summary.set_index("client_id")
-    weight = raw["WGT"].reindex(s.index)
-    assert weighted_quantile(s["defensive"], weight) == pytest.approx(0.05, abs=0.01)
-    balanced = s["band"] == "balanced"
-    assert np.average(s.loc[balanced, "defensive"] < 0.05, weights=weight[balanced]) == pytest.approx(0.5, abs=0.05)
-    rng = np.random.default_rng(7)
-    draws = [rng.integers(0, len(s), len(s)) for _ in range(1000)]
-    medians = [weighted_quantile(s["offensive"].iloc[i], weight.iloc[i]) for i in draws]
-    low, high = np.quantile(medians, [0.025, 0.975])
-    assert low < 0.52 < high
-    assert high - low < 0.25, "an interval that wide would say nothing"
-
-
-# ---- the sample book in the other framework
-
-
-def test_sample_in_chhabra(sample: Book) -> None:
-    """Gold moves to the market bucket, the home to the protective one, own listed shares to the aspirational one."""
-    classic, other = analyze(sample, on=ON).holdings, analyze(sample, "chhabra", on=ON).holdings
-    moved = {
-        (a, b, x, y)
-        for a, b, x, y in zip(
-            classic["asset_class"], other["asset_class"], classic["bucket"], other["bucket"], strict=True
-        )
-        if (a, x) != (b, y)
-    }
-    assert moved == {
-        ("gold", "gold", "defensive", "growth"),
-        ("own_home", "own_home", "own_use", "defensive"),
-        ("listed_equity", "concentrated_stock", "growth", "offensive"),
-    }
-    own = sample.holdings.set_index(["client_id", "asset_id"])["own_company"]
-    stock = other[other["asset_class"] == "concentrated_stock"]
-    assert len(stock)
-    assert own.reindex(pd.MultiIndex.from_frame(stock[["client_id", "asset_id"]])).all()
-    assert (
-        not other[(other["asset_class"] == "listed_equity")]
-        .merge(sample.holdings[sample.holdings["own_company"]], on=["client_id", "asset_id"])
-        .shape[0]
-    )
-    assert np.isfinite(analyze(sample, "chhabra", on=ON).summary.set_index("client_id").loc["C005", "score"])

@@ -13,12 +13,13 @@ from conftest import ON, make_book
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from plain import Plain, random_world
+from plain import Plain
+from worlds import random_world
 
+from allocator.build import build_positions
 from allocator.exposures import class_money, expose, largest, ratio
 from allocator.framework import load_framework
 from allocator.pipeline import analyze
-from allocator.positions import build_positions
 
 
 def sheet(rows: list[dict[str, Any]], framework: str = "classic", client: dict[str, Any] | None = None, **tables: Any):

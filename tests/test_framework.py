@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from allocator.assumptions import load_assumptions, risk_table
 from allocator.config import merge, presets
 from allocator.errors import ConfigError
-from allocator.framework import OUTSIDE, load_framework
-from allocator.limits import limit_list
+from allocator.framework import BUDGETS, LABELS, LIMITS, OUTSIDE, RISKS, load_framework
+from allocator.limits import Kind, budgets, limit_list
+
+EVERY = ROOT / "data" / "frameworks" / "every_limit.toml"
 
 
 @pytest.fixture(params=presets("frameworks"))
@@ -199,4 +203,120 @@ def test_a_correlation_that_cannot_be_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "cma.toml"
     path.write_text(f'extends = "long_run"\n[correlation]\nrows = {rows.tolist()}\n', "utf-8")
     with pytest.raises(ConfigError, match="positive semidefinite"):
+        load_assumptions(path)
+
+
+# ---- what a framework may switch on
+
+
+def test_presets_leave_the_further_limits_off(framework) -> None:
+    for b in framework.bands.values():
+        assert not b.floors
+        assert not b.model
+        assert not {*LABELS, *RISKS, *BUDGETS, "cash"} & set(b.limits)
+    assert budgets(framework) == ()
+
+
+def test_the_bundled_example_has_every_limit_there_is() -> None:
+    f = load_framework(EVERY)
+    named = {x.name for x in limit_list(f)} | {b.name for b in budgets(f)}
+    assert {*LIMITS, "class:gold", "class:crypto", "group:alternatives"} <= named
+    assert {x.kind for x in limit_list(f)} == {*get_args(Kind)} - {"counted", "term"}
+    assert {x.key for x in limit_list(f)} >= {"cash<=", "cash>=", "class:gold>="}
+    for b in f.bands.values():
+        assert b.source
+        assert sum(b.model.values()) == pytest.approx(1)
+    classic = load_framework()
+    for code, b in f.bands.items():  # what it extends is as it was
+        assert classic.bands[code].limits.items() <= b.limits.items()
+        assert (b.buckets, b.groups, b.volatility) == (
+            classic.bands[code].buckets, classic.bands[code].groups, classic.bands[code].volatility,
+        )  # fmt: skip
+
+
+def test_model_portfolios_of_the_example_are_at_the_targets_of_their_band() -> None:
+    f = load_framework(EVERY)
+    for b in f.bands.values():
+        w = np.array([b.model.get(c, 0.0) for c in f.class_codes])
+        targets = [b.groups[g].target if g in b.groups else 0.0 for g in f.group_codes]
+        assert (w @ f.in_group).tolist() == pytest.approx(targets, abs=0.06)
+        share = dict(zip(f.bucket_codes, (w @ f.in_bucket).tolist(), strict=True))
+        for code, span in b.buckets.items():
+            assert (span.low or 0) <= share[code] <= (span.high or 1), code
+
+
+def test_taxes_and_where_they_come_from(framework) -> None:
+    taxed = {c: x.tax for c, x in framework.classes.items() if x.tax}
+    assert taxed == dict.fromkeys(
+        ("private_business", "investment_property", "private_equity", "collectible", "crypto"), 0.2
+    )
+    for code in taxed:
+        assert "art. 3(3)" in framework.classes[code].source
+    assert "[1998] 61" in framework.classes["listed_equity"].source
+    assert "[2002] 128" in framework.classes["equity_fund"].source
+
+
+def test_homes_of_the_currencies(framework) -> None:
+    assert framework.home_country["CNY"] == "CN"
+    assert framework.currency in framework.home_country
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("limits = { tracking = 0.05 }", ["tracking", "add bands.balanced.model", "sum to 1"]),
+        ("model = { gold = 0.5, deposit = 0.4 }", ["bands.balanced.model", "sum to 0.9"]),
+        ("model = { own_home = 1.0 }", ["bands.balanced.model", "'own_home'", "allowed: deposit"]),
+        ("model = { silver = 1.0 }", ["'silver'"]),
+        ("floors = { single_holding = 0.1 }", ["bands.balanced.floors", "'single_holding'", "cash"]),
+        ("floors = { cash = 1.5 }", ["bands.balanced.floors.cash", "1"]),
+        ("floors = { property = 0.4 }", ["'property' must be at least 0.4, but at most 0.3"]),
+        ('floors = { "bucket:growth" = 0.7 }', ["'bucket:growth' must be at least 0.7, but at most 0.65"]),
+        ("limits = { sectors = 0.3 }", ["'sectors'", "sector, country, currency, cvar, tracking, turnover, cost"]),
+    ],
+)
+def test_wrong_limits_floors_and_models_are_named(tmp_path: Path, text: str, words: list[str]) -> None:
+    path = tmp_path / "bank.toml"
+    path.write_text(f'extends = "classic"\n[bands.balanced]\n{text}\n', "utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_framework(path)
+    for word in ["bank.toml", *words]:
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ['CNY = "China"', 'yuan = "CN"', 'CNY = ""'])
+def test_a_home_country_is_two_letters_for_three(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "bank.toml"
+    path.write_text(f'extends = "classic"\n[home_country]\n{text}\n', "utf-8")
+    with pytest.raises(ConfigError, match="home_country"):
+        load_framework(path)
+
+
+# ---- scenarios
+
+
+def test_scenarios_have_the_means_of_the_classes_and_come_again() -> None:
+    f, a = load_framework(), load_assumptions()
+    one, two = risk_table(f, a), risk_table(f, a)
+    assert one.scenarios.shape == (a.scenarios.count, len(f.classes))
+    assert np.array_equal(one.scenarios, two.scenarios)
+    assert np.allclose(one.scenarios.mean(axis=0), one.mean, atol=1e-12)
+    half = a.scenarios.count // 2
+    assert np.allclose(one.scenarios[:half] - one.mean, one.mean - one.scenarios[half:], atol=1e-12)
+
+
+def test_many_scenarios_have_the_covariance_of_the_classes(tmp_path: Path) -> None:
+    path = tmp_path / "many.toml"
+    path.write_text('extends = "long_run"\n[scenarios]\ncount = 100000\nseed = 5\n', "utf-8")
+    table = risk_table(load_framework(), load_assumptions(path))
+    assert np.cov(table.scenarios.T, bias=True) == pytest.approx(table.covariance, abs=2e-3)
+    other = risk_table(load_framework(), load_assumptions())
+    assert not np.allclose(other.scenarios, table.scenarios[:200])
+
+
+@pytest.mark.parametrize("text", ["count = 201", "count = 2", "level = 1.0", "level = 0", "sede = 1", "seed = -1"])
+def test_wrong_scenarios_are_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "cma.toml"
+    path.write_text(f'extends = "long_run"\n[scenarios]\n{text}\n', "utf-8")
+    with pytest.raises(ConfigError, match="scenarios"):
         load_assumptions(path)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import make_book
-from plain import ON, Plain, random_world
+from conftest import ROOT, make_book
+from plain import Plain
+from worlds import ON, random_world
 
 from allocator.framework import Framework, load_framework
 from allocator.limits import TOLERANCE, limit_list
@@ -27,8 +28,13 @@ groups.gold = { target = 0.05, high = 0.10 }
 """
 
 
-@pytest.fixture(params=["classic", "chhabra", "custom"])
+EVERY = ROOT / "data" / "frameworks" / "every_limit.toml"
+
+
+@pytest.fixture(params=["classic", "chhabra", "custom", "every"])
 def framework(request: pytest.FixtureRequest, tmp_path: Path) -> Framework:
+    if request.param == "every":
+        return load_framework(EVERY)
     if request.param != "custom":
         return load_framework(request.param)
     path = tmp_path / "custom.toml"

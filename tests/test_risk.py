@@ -12,7 +12,8 @@ import pytest
 from conftest import ON, make_book
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plain import Plain, covariance, random_world
+from plain import Plain, covariance
+from worlds import random_world
 
 from allocator.assumptions import load_assumptions
 from allocator.framework import load_framework

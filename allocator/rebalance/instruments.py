@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from allocator.analysis import Analysis
-from allocator.assumptions import risk_table
-from allocator.limits import Limit, limit_list
+from allocator.positions import FACTS
+from allocator.rebalance.context import Context
 from allocator.typing import AnyArray, BoolArray, FloatArray, IntArray
 
 NEW_ACCOUNT = "CASH"
@@ -19,83 +17,6 @@ NEW_ACCOUNT = "CASH"
 
 UNBOUNDED = 10.0
 """More than the total can ever grow to in one plan, as a fraction of it."""
-
-
-@dataclass(frozen=True)
-class Context:
-    """Tables that every client of a book shares: one row per mix of `Positions.mix_table`, or per class."""
-
-    analysis: Analysis
-
-    @cached_property
-    def limits(self) -> tuple[Limit, ...]:
-        """Limits of the framework."""
-        return limit_list(self.analysis.framework)
-
-    @cached_property
-    def inside(self) -> FloatArray:
-        """Per mix: the part inside the buckets."""
-        return self._mix @ self.analysis.framework.flag("inside")
-
-    @cached_property
-    def shares(self) -> dict[str, FloatArray]:
-        """Per mix: how much counts to each share that a limit names."""
-        f = self.analysis.framework
-        return {x.name: self._mix @ f.share(x.name) for x in self.limits if x.kind == "share"}
-
-    @cached_property
-    def buckets(self) -> FloatArray:
-        """Mixes × buckets."""
-        return self._mix @ self.analysis.framework.in_bucket
-
-    @cached_property
-    def groups(self) -> FloatArray:
-        """Mixes × groups, inside the buckets."""
-        f = self.analysis.framework
-        return self._mix @ (f.in_group * f.flag("inside")[:, None])
-
-    @cached_property
-    def loadings(self) -> FloatArray:
-        """Mixes × factors, scaled to volatility."""
-        f = self.analysis.framework
-        return self._mix @ (risk_table(f, self.analysis.assumptions).loadings * f.flag("inside")[:, None])
-
-    @cached_property
-    def idiosyncratic(self) -> FloatArray:
-        """Per class, and 0 for what is unclassified."""
-        f = self.analysis.framework
-        return np.append(risk_table(f, self.analysis.assumptions).idiosyncratic * f.flag("inside"), 0.0)
-
-    @cached_property
-    def by_class(self) -> pd.DataFrame:
-        """Per class, and a last row for what is unclassified: trading data and flags."""
-        f = self.analysis.framework
-        frame = pd.DataFrame(
-            {
-                "sell_cost": [c.sell_cost for c in f.classes.values()],
-                "buy_cost": [c.buy_cost for c in f.classes.values()],
-                "risk": [float(c.risk) for c in f.classes.values()],
-                "named": f.flag("name"),
-                "reserve": f.flag("reserve"),
-                "cash": f.flag("cash"),
-            }
-        )
-        frame.loc[len(frame)] = 0.0
-        return frame
-
-    @cached_property
-    def cash_class(self) -> int:
-        """The class that leftovers end in: the first that is available within days, at par and without costs."""
-        return int(self.by_class["cash"].to_numpy().argmax())
-
-    @cached_property
-    def shelf_places(self) -> dict[str, int]:
-        """Row of the shelf by product id."""
-        return {code: j for j, code in enumerate(self.analysis.positions.shelf["product_id"])}
-
-    @property
-    def _mix(self) -> FloatArray:
-        return self.analysis.positions.mix_table
 
 
 @dataclass(frozen=True)
@@ -119,12 +40,18 @@ class Instruments:
         that can be.
     on_shelf
         It is a product, open or not.
-    buy_cost, sell_cost
+    buy_cost, sell_cost, tax
         Fractions of the amount.
     minimum, lot
-        In money of the client.
+        In whole cents of the client's currency, as money: the smallest first purchase, and what amounts are multiples
+        of.
+    sell_first
+        The client wants it sold before others.
     named, issuer, asset, issuer_name, reserve, locked, indivisible
         As in `Exposures` and `Positions`; ``reserve`` is 1 where it counts as liquid reserve.
+    facts
+        What limits on labels and users' own limits look at: `allocator.positions.FACTS`, one row per instrument; empty
+        where there is no such limit.
     at_par
         Cash: traded at par, without costs.
     service
@@ -150,6 +77,7 @@ class Instruments:
     on_shelf: BoolArray
     buy_cost: FloatArray
     sell_cost: FloatArray
+    tax: FloatArray
     minimum: FloatArray
     lot: FloatArray
     named: BoolArray
@@ -160,9 +88,11 @@ class Instruments:
     at_par: BoolArray
     locked: BoolArray
     indivisible: BoolArray
+    sell_first: BoolArray
     service: FloatArray
     secures: tuple[tuple[int, int], ...]
     cash: int
+    facts: pd.DataFrame = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.w0)
@@ -171,6 +101,11 @@ class Instruments:
     def counts(self) -> FloatArray:
         """1 for what is part of the total, 0 for debts."""
         return np.asarray(self.debt < 0, dtype="float64")
+
+    @property
+    def leaving(self) -> FloatArray:
+        """What a sale takes of the amount, costs and tax together."""
+        return self.sell_cost + self.tax
 
 
 Columns = dict[str, AnyArray]
@@ -187,20 +122,23 @@ def instruments(i: int, context: Context) -> Instruments:
     rows = np.arange(p.start[i], p.start[i + 1])
     rows = rows[(context.inside[p.mix[rows]] > 0) & (p.value[rows] > 0)]
     held, match = _held(rows, context, total)
-    at_par = (context.by_class["cash"].to_numpy()[p.klass[rows]] > 0) & p.tradable[rows]
+    at_par = (context.by_class["cash"].to_numpy()[p.klass[rows]] > 0) & p.tradable[rows] & ~p.never_buy[rows]
     parts = [held, _offered(match, context)]
     cash = len(rows) + len(parts[1]["klass"])
     if at_par.any():
         first = np.lexsort((-p.value[rows], p.klass[rows] != context.cash_class, ~at_par))[0]
         cash = int(first)
-        for name, value in (("buyable", 1.0), ("minimum", 0.0), ("lot", 0.0), ("buy_cost", 0.0), ("sell_cost", 0.0)):
+        for name, value in (("buyable", 1.0), *((c, 0.0) for c in ("minimum", "lot", "buy_cost", "sell_cost", "tax"))):
             held[name][cash] = value
     else:
         parts.append(_new_account(context))
     parts.append(_repayments(i, context, total))
     columns: dict[str, Any] = {name: np.concatenate([part[name] for part in parts]) for name in held}
     columns["asset_id"] = _unique(columns["asset_id"], columns["debt"] >= 0)
-    rate = p.rates.get(str(p.clients["currency"].iloc[i]), 1.0)
+    rate = p.rates.get(str(p.clients["currency"].iloc[i]), float("nan"))
+    columns["buyable"] = np.where(
+        np.isnan(rate) & ((columns["minimum"] > 0) | (columns["lot"] > 0)), 0.0, columns["buyable"]
+    )  # a lot that cannot be converted cannot be kept
     ids = columns["asset_id"].tolist()
     debts = np.flatnonzero(columns["debt"] >= 0).tolist()
     secured = {j: p.debts.secured_by[int(columns["debt"][j])] for j in debts}
@@ -211,12 +149,33 @@ def instruments(i: int, context: Context) -> Instruments:
         **columns
         | texts
         | {
-            "minimum": columns["minimum"] / rate,
-            "lot": columns["lot"] / rate,
+            "minimum": np.nan_to_num(np.ceil(np.round(columns["minimum"] / rate * 100, 6)) / 100),
+            "lot": np.maximum(np.nan_to_num(np.round(columns["lot"] / rate, 2)), 0.01),
             "secures": tuple((j, ids.index(s)) for j, s in secured.items() if s and s in ids[: len(rows)]),
             "cash": cash,
+            "facts": _facts(i, columns, context) if context.labelled else pd.DataFrame(),
         }
     )
+
+
+def _facts(i: int, columns: Columns, context: Context) -> pd.DataFrame:
+    """Facts of each instrument: a holding's own, a product's, else those of its class."""
+    a = context.analysis
+    f, p = a.framework, a.positions
+    codes = np.array([*f.class_codes, ""], dtype=object)
+    buckets = np.array([*(c.bucket for c in f.classes.values()), ""], dtype=object)
+    held, klass = columns["holding"], columns["klass"]
+    out = {c: columns[c].astype(object) for c in ("asset_id", "name", "product_id")}
+    out |= {"asset_class": codes[klass], "bucket": buckets[klass], "issuer": columns["issuer_name"].astype(object)}
+    home = str(p.clients["currency"].iloc[i])
+    place = np.array([context.shelf_places.get(x, -1) for x in columns["product_id"]], dtype="intp")
+    product = (held < 0) & (place >= 0)
+    for name, default in (("sector", ""), ("country", ""), ("currency", home)):
+        out[name] = np.full(len(klass), default, dtype=object)
+        out[name][held >= 0] = context.holdings[name][held[held >= 0]]
+        out[name][product] = p.shelf[name].to_numpy()[place[product]]
+    out["own_company"] = np.where(held >= 0, p.own[held], False)
+    return pd.DataFrame(out)[list(FACTS)]
 
 
 def _held(rows: IntArray, context: Context, total: float) -> tuple[Columns, IntArray]:
@@ -246,6 +205,8 @@ def _held(rows: IntArray, context: Context, total: float) -> tuple[Columns, IntA
         "indivisible": p.indivisible[rows],
         "locked": p.locked[rows],
         "on_shelf": match >= 0,
+        "sell_first": p.sell_first[rows],
+        "tax": p.tax[rows],
     }
     for name, of_product in (("buy_cost", "buy_cost"), ("sell_cost", "sell_cost"), ("risk", "risk")):
         out[name] = context.by_class[name].to_numpy()[klass]
@@ -254,6 +215,8 @@ def _held(rows: IntArray, context: Context, total: float) -> tuple[Columns, IntA
     for name, of_product in (("minimum", "minimum"), ("lot", "lot"), ("buyable", "available")):
         out[name] = np.zeros(m)
         out[name][match >= 0] = shelf[of_product].to_numpy("float64")[match[match >= 0]]
+    out["minimum"][weight > 0] = 0.0  # a minimum is for the first purchase
+    out["buyable"][p.never_buy[rows]] = 0.0
     return out, match
 
 
@@ -346,8 +309,8 @@ def _blank(n: int) -> Columns:
     texts = {c: np.full(n, "", dtype=object) for c in ("asset_id", "name", "product_id", "issuer_name")}
     numbers = {
         c: np.zeros(n)
-        for c in ("risk", "w0", "sellable", "buyable", "buy_cost", "sell_cost", "minimum", "lot", "reserve", "service")
+        for c in ("risk", "w0", "sellable", "buyable", "buy_cost", "sell_cost", "tax", "minimum", "lot", "reserve", "service")
     }
-    flags = {c: np.zeros(n, dtype=bool) for c in ("on_shelf", "named", "at_par", "locked", "indivisible")}
+    flags = {c: np.zeros(n, dtype=bool) for c in ("on_shelf", "named", "at_par", "locked", "indivisible", "sell_first")}
     places = {c: np.full(n, -1, dtype="intp") for c in ("holding", "debt", "klass", "mix", "issuer", "asset")}
     return texts | numbers | flags | places | {"most": np.full(n, UNBOUNDED)}

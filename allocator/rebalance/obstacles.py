@@ -10,14 +10,20 @@ from typing import Final
 import numpy as np
 
 from allocator.errors import SolveError
-from allocator.rebalance.instruments import Context, Instruments
-from allocator.rebalance.problem import Problem, problem_of
-from allocator.rebalance.solve import optimise
+from allocator.rebalance.context import Context
+from allocator.rebalance.instruments import Instruments
+from allocator.rebalance.optimise import Trades, optimise
+from allocator.rebalance.problem import Aim, Problem, problem_of
+from allocator.typing import FloatArray
+
+
+ROUGHLY: Final = 1e-2
+"""Prices compare plans in whole amounts that are within this part of the best: they are for reading, not for trading."""
 
 
 @dataclass(frozen=True)
 class Price:
-    """Change when an obstacle is away: excess and distance to the target in fractions of the total, and volatility.
+    """Change when an obstacle is away: excess, distance to the target, costs in fractions of the total, and volatility.
 
     NaN where no solver found the answer without the obstacle.
     """
@@ -26,6 +32,7 @@ class Price:
     excess: float
     distance: float
     volatility: float
+    cost: float
 
 
 def _without_locks(x: Instruments) -> Instruments:
@@ -37,7 +44,7 @@ def _open_shelf(x: Instruments) -> Instruments:
 
 
 def _without_costs(x: Instruments) -> Instruments:
-    return replace(x, buy_cost=x.buy_cost * 0.0, sell_cost=x.sell_cost * 0.0)
+    return replace(x, buy_cost=x.buy_cost * 0.0, sell_cost=x.sell_cost * 0.0, tax=x.tax * 0.0)
 
 
 OBSTACLES: Final[dict[str, Callable[[Instruments], Instruments]]] = {
@@ -49,44 +56,81 @@ OBSTACLES: Final[dict[str, Callable[[Instruments], Instruments]]] = {
 """Each obstacle with what takes it away; suitability is lifted in the programme, by the portfolio mode."""
 
 
-def prices(
-    i: int, x: Instruments, problem: Problem, context: Context, weights: np.ndarray[tuple[int], np.dtype[np.float64]]
-) -> list[Price]:
-    """Price every obstacle of client ``i`` whose plan ends at ``weights``.
+@dataclass(frozen=True)
+class Lifted:
+    """The programme without one obstacle, and its best trades."""
 
-    Costs are part of the plan's own result, so the price of costs includes the money itself.
+    x: Instruments
+    problem: Problem
+    trades: Trades
+
+
+def lifted(i: int, name: str, x: Instruments, problem: Problem, context: Context, aim: Aim) -> Lifted | None:
+    """Plan client ``i`` without one obstacle; None where it is not there.
+
+    Raises
+    ------
+    SolveError
+        No solver reached an optimum.
     """
-    total = float(context.analysis.exposures.total[i])
-    today = _result(problem, weights)
     band = list(context.analysis.framework.bands.values())[context.analysis.positions.band[i]]
-    above = (x.risk > band.product_risk) & (x.buyable > 0)
-    # an obstacle that is not there needs no solving: its price is 0
-    there = {"suitability": bool(above.any())}
-    out = []
-    for name, lift in OBSTACLES.items():
-        free = lift(x)
-        if not there.get(name, not _same(x, free)):
-            out.append(Price(name, 0.0, 0.0, 0.0))
-            continue
-        other = problem_of(i, free, problem.start, context, portfolio=name == "suitability")
-        # do no harm stays what it was: without the obstacle nothing may get worse that could not before
-        other = replace(other, name_allowance=problem.name_allowance, name_start=problem.name_start)
+    free = OBSTACLES[name](x)
+    if name == "suitability":
+        if not ((x.risk > band.product_risk) & (x.buyable > 0)).any():
+            return None
+        aim = replace(aim, portfolio=True)
+    elif _same(x, free):
+        return None
+    other = problem_of(i, free, problem.start, context, aim)
+    # do no harm stays what it was: without the obstacle nothing may get worse that could not before
+    other = replace(other, name_allowance=problem.name_allowance, name_start=problem.name_start)
+    trades = optimise(other, free, float(context.analysis.exposures.total[i]), ROUGHLY)
+    return None if trades is None else Lifted(free, other, trades)
+
+
+def prices(
+    i: int, x: Instruments, problem: Problem, context: Context, done: tuple[FloatArray, FloatArray], aim: Aim
+) -> tuple[list[Price], Lifted | None]:
+    """Price every obstacle of client ``i``.
+
+    Parameters
+    ----------
+    i, x, problem, context, aim
+        The client and the programme.
+    done
+        Buys and sells of the plan.
+
+    Returns
+    -------
+    (prices, portfolio)
+        The prices, and the plan under suitability by portfolio where it differs at all.
+    """
+    today = _result(problem, problem, *done)
+    out, portfolio = [], None
+    for name in OBSTACLES:
         try:
-            trades = optimise(other, free, total)
+            free = lifted(i, name, x, problem, context, aim)
         except SolveError:  # the plan itself stands; only this price is unknown
-            out.append(Price(name, math.nan, math.nan, math.nan))
+            out.append(Price(name, math.nan, math.nan, math.nan, math.nan))
             continue
-        result = _result(problem, other.w0 + trades.buy - trades.sell)
+        if free is None:  # an obstacle that is not there needs no solving: its price is 0
+            out.append(Price(name, 0.0, 0.0, 0.0, 0.0))
+            continue
+        portfolio = free if name == "suitability" else portfolio
+        result = _result(problem, free.problem, free.trades.buy, free.trades.sell)
         out.append(Price(name, *(r - t for r, t in zip(result, today, strict=True))))
-    return out
+    return out, portfolio
 
 
 def _same(x: Instruments, y: Instruments) -> bool:
-    fields = ("sellable", "indivisible", "buyable", "minimum", "lot", "buy_cost", "sell_cost")
+    fields = ("sellable", "indivisible", "buyable", "minimum", "lot", "buy_cost", "sell_cost", "tax")
     return all(np.array_equal(getattr(x, f), getattr(y, f)) for f in fields)
 
 
-def _result(problem: Problem, weights: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[float, float, float]:
-    rows, names, risk = problem.excess(weights)
-    own = weights.sum() - problem.debt
-    return float(rows.sum() + names.sum() + risk), problem.distance(weights) ** 0.5, problem.sigma_money(weights) / own
+def _result(
+    problem: Problem, other: Problem, buy: FloatArray, sell: FloatArray
+) -> tuple[float, float, float, float]:
+    """Excess over the plan's own limits, distance, volatility and costs of some trades."""
+    weights = problem.w0 + buy - sell
+    excess = problem.excess(weights).total
+    return excess, problem.distance(weights) ** 0.5, problem.sigma(weights), other.costs(buy, sell)

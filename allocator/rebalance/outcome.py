@@ -1,89 +1,24 @@
-"""Plans as tables: positions after the trades, measured by the same stages as today's, and the rows of a `Plan`."""
+"""Plans as tables: one row per trade, check, obstacle, shadow price, mode of suitability and conflict."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from allocator.analysis import Analysis
-from allocator.plan import CHECKS, OBSTACLES, SUMMARY, TRADES, Plan
+from allocator.plan import SUMMARY, TABLES, TRADES, Plan
 from allocator.positions import Positions
-from allocator.rebalance.planner import ClientPlan, Line
-from allocator.typing import AnyArray, FloatArray
+from allocator.rebalance.after import positions_after
+from allocator.rebalance.client_plan import ClientPlan
+from allocator.rebalance.conflicts import Conflict
+from allocator.typing import FloatArray
 
-
-def positions_after(analysis: Analysis, plans: Sequence[ClientPlan]) -> Positions:
-    """Positions once the trades are done; what is new comes behind each client's own holdings, the cash flow is spent.
-
-    A holding sold whole stays with value 0, so that nothing disappears from sight.
-    """
-    p = analysis.positions
-    value, owed = np.rint(p.value * 100), np.rint(p.debts.value * 100)
-    new: list[tuple[int, Line]] = []
-    for i, plan in enumerate(plans):
-        for line in plan.lines:
-            if line.debt >= 0:
-                owed[line.debt] -= line.order.cents
-            elif line.holding >= 0:
-                value[line.holding] += line.order.cents * (1 if line.order.side == "buy" else -1)
-            else:
-                new.append((i, line))
-    planned = np.array([bool(x.lines) for x in plans], dtype=bool)
-    left = np.divide(owed / 100, p.debts.value, out=np.ones(len(owed)), where=p.debts.value > 0)
-    debts = replace(p.debts, value=owed / 100, service=np.round(p.debts.service * left, 2))
-    p = replace(p, debts=debts, cash_flow=np.where(planned, 0.0, p.cash_flow))
-    if not new:
-        return replace(p, value=value / 100)
-    client = np.concatenate([p.client, [i for i, _ in new]])
-    order = np.argsort(client, kind="stable")
-    codes = analysis.framework.class_codes
-    klass = np.array([line.klass for _, line in new], dtype="intp")
-    classes = [analysis.framework.classes[codes[k]] for k in klass]
-    rows = pd.DataFrame(
-        {
-            "client_id": p.clients["client_id"].to_numpy()[[i for i, _ in new]],
-            "asset_id": [x.order.asset_id for _, x in new],
-            "name": [x.name for _, x in new],
-            "asset_class": [codes[k] for k in klass],
-            "bucket": [c.bucket for c in classes],
-            "rule": "product",
-            "product_id": [x.product_id for _, x in new],
-            "issuer": [x.issuer_name for _, x in new],
-            "row": 0,
-        }
-    )
-
-    def stacked(old: AnyArray, more: AnyArray) -> AnyArray:
-        return np.concatenate([old, more])[order]
-
-    count = len(new)
-    return replace(
-        p,
-        holdings=pd.concat([p.holdings, rows], ignore_index=True).iloc[order].reset_index(drop=True),
-        client=client[order],
-        start=np.searchsorted(client[order], np.arange(len(p) + 1)),
-        klass=stacked(p.klass, klass),
-        mix=stacked(p.mix, klass),
-        value=stacked(value, np.array([float(x.order.cents) for _, x in new])) / 100,
-        issuer=stacked(p.issuer, _issuer_codes(new, int(p.issuer.max(initial=-1)) + 1)),
-        asset=stacked(p.asset, int(p.asset.max(initial=-1)) + 1 + np.arange(count)),
-        grade=stacked(p.grade, np.full(count, np.nan)),
-        own=stacked(p.own, np.zeros(count, dtype=bool)),
-        tradable=stacked(p.tradable, np.ones(count, dtype=bool)),
-        locked=stacked(p.locked, np.zeros(count, dtype=bool)),
-        sellable=stacked(p.sellable, np.array([c.sellable for c in classes])),
-        indivisible=stacked(p.indivisible, np.zeros(count, dtype=bool)),
-    )
-
-
-def _issuer_codes(new: Sequence[tuple[int, Line]], free: int) -> AnyArray:
-    """Issuer codes of new holdings: that of the client's holdings of the same issuer, else codes not used yet."""
-    fresh: dict[tuple[int, int], int] = {}
-    return np.array([x.issuer if x.issuer >= 0 else fresh.setdefault((i, x.issuer), free + len(fresh)) for i, x in new])
+FROM_LINES = TRADES[: TRADES.index("share_before")]
+"""Columns of the trades that come from the plans; the others from the measures before and after."""
 
 
 def assemble(
@@ -101,54 +36,80 @@ def assemble(
         Measures positions, given what excesses are a fraction of (the total of today).
     """
     after = measure(positions_after(analysis, plans), analysis.exposures.total)
-    ids = analysis.client_ids
-    trades = pd.DataFrame(_trade_rows(ids, plans), columns=list(TRADES[:11]))
-    trades = trades.astype({"amount": "float64", "cost": "float64", "asset_class": "int64"})
-    trades = trades.astype({c: "str" for c in TRADES[:11] if c not in ("amount", "cost", "asset_class")})
-    trades = _with_shares(trades, analysis, after)
-    checks = pd.DataFrame(
-        [
-            (
-                c,
-                k.check,
-                k.sense,
-                *map(_number, (k.before, k.bound, k.after, k.excess_before, k.excess_after)),
-                k.verdict,
-            )
-            for c, plan in zip(ids, plans, strict=True)
-            for k in plan.certificate.checks
-        ],
-        columns=list(CHECKS),
-    )
-    obstacles = pd.DataFrame(
-        [
-            (c, o.obstacle, o.excess, o.distance, o.volatility)
-            for c, plan in zip(ids, plans, strict=True)
-            for o in plan.obstacles
-        ],
-        columns=list(OBSTACLES),
-    )
-    return Plan(analysis, after, _summary(analysis, after, plans), trades, checks, obstacles)
+    pairs = list(zip(analysis.client_ids, plans, strict=True))
+    trades = _frame(FROM_LINES, (row for c, plan in pairs for row in _trades(c, plan)))
+    numbers = {"amount": "float64", "cost": "float64", "tax": "float64", "asset_class": "int64"}
+    trades = trades.astype({c: numbers.get(c, "str") for c in FROM_LINES})
+    rows = {
+        "checks": _checks,
+        "obstacles": _obstacles,
+        "prices": _prices,
+        "suitability": _modes,
+        "riskier": _riskier,
+    }
+    tables = {
+        name: _frame(TABLES[name], (row for c, plan in pairs for row in make(c, plan))) for name, make in rows.items()
+    }
+    found = (row for i, (c, plan) in enumerate(pairs) for row in _conflicts(c, i, plan.conflicts, analysis))
+    tables["conflicts"] = _frame(TABLES["conflicts"], found)
+    trades = _with_shares(trades, analysis, after)[list(TRADES)]
+    return Plan(analysis, after, _summary(analysis, after, plans), trades, **tables)
 
 
-def _trade_rows(ids: list[str], plans: Sequence[ClientPlan]) -> list[tuple[object, ...]]:
-    return [
-        (
-            c,
-            x.order.asset_id,
-            x.name,
-            x.klass,
-            "",
-            x.product_id,
-            x.order.side,
-            x.order.cents / 100,
-            x.order.cost_cents / 100,
-            x.reason.because,
-            x.reason.sense,
-        )
-        for c, plan in zip(ids, plans, strict=True)
-        for x in plan.lines
-    ]
+Rows = Iterable[tuple[Any, ...]]
+
+
+def _frame(columns: Sequence[str], rows: Rows) -> pd.DataFrame:
+    return pd.DataFrame(list(rows), columns=list(columns))
+
+
+def _trades(c: str, plan: ClientPlan) -> Rows:
+    for x in plan.lines:
+        o = x.order
+        money = (o.cents / 100, o.cost_cents / 100, o.tax_cents / 100)
+        yield c, o.asset_id, x.name, x.klass, "", x.product_id, o.side, *money, x.reason.because, x.reason.sense
+
+
+def _checks(c: str, plan: ClientPlan) -> Rows:
+    for k in plan.certificate.checks:
+        numbers = map(_number, (k.before, k.bound, k.after, k.excess_before, k.excess_after))
+        yield c, k.check, k.sense, *numbers, k.verdict
+
+
+def _obstacles(c: str, plan: ClientPlan) -> Rows:
+    for o in plan.obstacles:
+        yield c, o.obstacle, o.excess, o.distance, o.volatility, o.cost
+
+
+def _prices(c: str, plan: ClientPlan) -> Rows:
+    for rank, x in enumerate(plan.shadows, start=1):
+        yield c, rank, x.kind, x.name, x.sense, x.price
+
+
+def _modes(c: str, plan: ClientPlan) -> Rows:
+    for m in plan.modes:
+        yield c, m.mode, m.excess, m.distance, m.volatility, m.cost, m.above, m.satellite, m.holds
+
+
+def _riskier(c: str, plan: ClientPlan) -> Rows:
+    for m in plan.modes:
+        if m.mode == "portfolio":
+            for asset, name, grade, cents in m.bought:
+                yield c, asset, name, grade, cents / 100
+
+
+def _conflicts(c: str, i: int, found: Sequence[Conflict], a: Analysis) -> Rows:
+    """Relaxations as fractions of the total today, in money, and as the bound that would do."""
+    total, need, flow = float(a.exposures.total[i]), float(a.exposures.need[i]), float(a.positions.cash_flow[i])
+    kinds = {x.name: x for x in a.limit_table.limits}
+    for x in found:
+        limit, change = kinds.get(x.limit), x.relaxation * total / (total + flow)
+        if limit is not None and limit.kind == "reserve_months":
+            change = x.relaxation * total / need if need > 0 else float("nan")
+        elif limit is not None and (limit.kind in ("volatility", "cvar") or limit.base == "equity"):
+            change = x.relaxation * total / (float(a.exposures.equity[i]) + flow)
+        needed = x.bound + (change if x.sense == "<=" else -change)
+        yield c, x.limit, x.sense, x.bound, needed, x.relaxation, round(x.relaxation * total, 2)
 
 
 def _with_shares(trades: pd.DataFrame, before: Analysis, after: Analysis) -> pd.DataFrame:
@@ -182,17 +143,9 @@ def _with_shares(trades: pd.DataFrame, before: Analysis, after: Analysis) -> pd.
 
 
 def _summary(before: Analysis, after: Analysis, plans: Sequence[ClientPlan]) -> pd.DataFrame:
-    def money(side: str | None, cost: bool = False) -> FloatArray:
-        return (
-            np.array(
-                [
-                    sum(x.order.cost_cents if cost else x.order.cents for x in p.lines if side in (None, x.order.side))
-                    for p in plans
-                ],
-                dtype="float64",
-            )
-            / 100
-        )
+    def money(side: str | None, what: str = "cents") -> FloatArray:
+        sums = [sum(getattr(x.order, what) for x in p.lines if side in (None, x.order.side)) for p in plans]
+        return np.array(sums, dtype="float64") / 100
 
     buys, sells = money("buy"), money("sell")
     total = np.where(before.exposures.total > 0, before.exposures.total, np.nan)
@@ -203,7 +156,13 @@ def _summary(before: Analysis, after: Analysis, plans: Sequence[ClientPlan]) -> 
         "reason_row": [p.reason_row for p in plans],
         "objective": [p.objective for p in plans],
         "gap": [p.gap for p in plans],
-        "cost": money(None, cost=True),
+        "gap_whole": [p.best_whole for p in plans],
+        "primal": [p.proof.primal for p in plans],
+        "dual": [p.proof.dual for p in plans],
+        "duality_gap": [p.proof.gap for p in plans],
+        "solver": [p.solver for p in plans],
+        "cost": money(None, "cost_cents"),
+        "tax": money(None, "tax_cents"),
         "turnover": (buys + sells) / 2 / total,
         "buys": buys,
         "sells": sells,

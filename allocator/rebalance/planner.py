@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
@@ -12,79 +12,19 @@ from allocator.analysis import Analysis
 from allocator.certify import Certifier, Order
 from allocator.errors import SolveError
 from allocator.limits import TOLERANCE
-from allocator.rebalance.instruments import Context, Instruments, instruments
-from allocator.rebalance.obstacles import Price, prices
-from allocator.rebalance.problem import Problem, problem_of
+from allocator.rebalance.client_plan import ClientPlan, Line, Mode
+from allocator.rebalance.conflicts import conflicts
+from allocator.rebalance.context import Context
+from allocator.rebalance.instruments import Instruments, instruments
+from allocator.rebalance.obstacles import Lifted, prices
+from allocator.rebalance.optimise import Trades, nothing, optimise
+from allocator.rebalance.problem import Aim, Problem, problem_of
 from allocator.rebalance.reasons import Reason, reasons
 from allocator.rebalance.rounding import Cents, Money, to_money
-from allocator.rebalance.solve import Trades, nothing, optimise
+from allocator.rebalance.shadow import shadows
 from allocator.rebalance.start import shortfall, start_of
 from allocator.typing import FloatArray
-from allocator.verify import Certificate, Check
-
-
-@dataclass(frozen=True)
-class Line:
-    """One trade with its reason: the order, and the instrument it is about."""
-
-    order: Order
-    place: int
-    instruments: Instruments
-    reason: Reason
-
-    @property
-    def name(self) -> str:
-        """What the client calls it."""
-        return self.instruments.name[self.place]
-
-    @property
-    def product_id(self) -> str:
-        """Product, where it is one."""
-        return self.instruments.product_id[self.place]
-
-    @property
-    def issuer(self) -> int:
-        """Code of the issuer; below 0 for one that the client does not hold."""
-        return int(self.instruments.issuer[self.place])
-
-    @property
-    def issuer_name(self) -> str:
-        """Issuer of a product."""
-        return self.instruments.issuer_name[self.place]
-
-    @property
-    def klass(self) -> int:
-        """Class; the one after the last for a debt."""
-        return int(self.instruments.klass[self.place])
-
-    @property
-    def holding(self) -> int:
-        """Row of the holding, −1 for what is new."""
-        return int(self.instruments.holding[self.place])
-
-    @property
-    def debt(self) -> int:
-        """Row of the debt, −1 for an asset."""
-        return int(self.instruments.debt[self.place])
-
-
-NOTHING_MOVES = Certificate(True, (Check("money", "==", None, None, None, None, None, "holds"),))
-"""Certificate of a client who is not planned: no trade, so nothing that could be wrong."""
-
-
-@dataclass(frozen=True)
-class ClientPlan:
-    """The plan of one client, before it becomes rows of tables."""
-
-    status: str
-    reason: str = ""
-    reason_row: int = 0
-    objective: float = float("nan")
-    gap: float = float("nan")
-    missing: float = 0.0
-    lines: tuple[Line, ...] = ()
-    certificate: Certificate = NOTHING_MOVES
-    obstacles: tuple[Price, ...] = ()
+from allocator.verify import Certificate
 
 
 @dataclass(frozen=True)
@@ -97,15 +37,21 @@ class Planner:
         Today.
     allow_unclassified
         Plan clients with holdings that nothing matched; those holdings stay as they are.
+    explain
+        Price what holds each plan back, and plan under the other mode of suitability as well.
+    aim
+        What plans are to do.
     """
 
     analysis: Analysis
     allow_unclassified: bool = False
+    explain: bool = True
+    aim: Aim = field(default_factory=Aim)
 
     @cached_property
     def context(self) -> Context:
         """Tables that all clients share."""
-        return Context(self.analysis)
+        return Context(self.analysis, bool(self.aim.objectives))
 
     @cached_property
     def certifier(self) -> Certifier:
@@ -135,58 +81,100 @@ class Planner:
         start = start_of(x, flow / total)
         if start is None:
             return ClientPlan("unfunded", missing=round(shortfall(x, flow / total) * total, 2))
-        problem = problem_of(i, x, start, self.context)
-        if self._in_order(i, problem):
+        problem = problem_of(i, x, start, self.context, self.aim)
+        if self.aim.goal == "target" and self._in_order(i, problem):
             return self._finish(i, x, problem, nothing(problem))
-        # lots are rounded down after solving; where that breaks a limit, the products with lots stay out
-        for attempt in (x, _without_lots(x)):
-            other = problem if attempt is x else problem_of(i, attempt, start, self.context)
-            try:
-                trades = optimise(other, attempt, total)
-            except SolveError:
-                continue
-            found = self._finish(i, attempt, other, trades)
-            if found.certificate.holds:
-                return found
+        try:
+            trades = optimise(problem, x, total)
+        except SolveError:
+            trades = nothing(problem)
+        if trades is None:
+            clash = tuple(conflicts(problem))
+            # where the limits could hold together, it is what must be traded whole that stands in the way
+            return ClientPlan("infeasible", reason="" if clash else "whole_amounts", conflicts=clash)
+        found = self._finish(i, x, problem, trades)
+        if found.certificate.holds:
+            return found
         found = self._finish(i, x, problem, nothing(problem))
         if found.certificate.holds and not found.lines:
             return found
         return ClientPlan("invalid", reason="no_verified_plan")
 
     def _finish(self, i: int, x: Instruments, problem: Problem, trades: Trades) -> ClientPlan:
-        a = self.analysis
-        total, flow = float(a.exposures.total[i]), float(a.positions.cash_flow[i])
+        total = float(self.analysis.exposures.total[i])
         still = nothing(problem, trades.best_possible)
-        if trades.objective > still.objective - 1e-9:  # no better than the starting point: leave things alone
-            trades = still
-        value = np.array([a.positions.value[h] if h >= 0 else 0.0 for h in x.holding])
-        money = to_money(trades, x, value, total, flow)
-        after = (np.rint(value * 100) + money.buy - money.sell) / 100 / total
-        lines = self._lines(x, problem, money, after)
-        certificate = self.certifier.certify(i, [line.order for line in lines], x.asset_id[x.cash])
-        objective = problem.objective(money.buy / 100 / total, money.sell / 100 / total)
-        gap = (
-            0.0
-            if np.isnan(trades.best_possible)
-            else max(objective - trades.best_possible, 0.0) / max(1.0, abs(trades.best_possible))
-        )
-        rows, names, risk = problem.excess(after)
-        exceeded = max(rows.max(initial=0.0), names.max(initial=0.0), risk) > TOLERANCE
+        # no better than the starting point: leave things alone
+        if trades.objective > still.objective - 1e-9 and not self.aim.hard:
+            trades = replace(trades, buy=still.buy, sell=still.sell, objective=still.objective)
+        money = self._money(i, x, trades)
+        buy, sell = money.buy / 100 / total, money.sell / 100 / total
+        after = x.w0 + buy - sell
+        lines = self._lines(x, money, reasons(problem, x, self.context, after))
+        certificate = self._certify(i, x, lines)
+        objective = problem.objective(buy, sell)
+        over = problem.excess(after)
+        exceeded = over.worst > TOLERANCE
         if not lines:
             status = "stuck" if exceeded else "no_trade"
         else:
             status = "improved" if exceeded else "in_band"
-        return ClientPlan(
+        plan = ClientPlan(
             status,
             objective=objective,
-            gap=gap,
+            gap=_gap(objective, trades.best_possible),
+            best_whole=_gap(objective, trades.bound),
+            solver=trades.solver,
+            proof=trades.proof,
             lines=lines,
             certificate=certificate,
-            obstacles=tuple(prices(i, x, problem, self.context, after)) if lines or exceeded else (),
+        )
+        if not (self.explain and (lines or exceeded)):
+            return plan
+        priced, portfolio = prices(i, x, problem, self.context, (buy, sell), self.aim)
+        product = self._mode("product", i, problem, x, money, certificate.holds)
+        other = replace(product, mode="portfolio") if portfolio is None else self._portfolio(i, portfolio)
+        return replace(
+            plan,
+            obstacles=tuple(priced),
+            shadows=() if trades.relaxed is None else tuple(shadows(problem, x, trades.relaxed)),
+            modes=(product, other),
         )
 
-    def _lines(self, x: Instruments, problem: Problem, money: Money, after: FloatArray) -> tuple[Line, ...]:
-        why = reasons(problem, x, self.context, after)
+    def _money(self, i: int, x: Instruments, trades: Trades) -> Money:
+        a = self.analysis
+        value = np.array([a.positions.value[h] if h >= 0 else 0.0 for h in x.holding])
+        return to_money(trades, x, value, float(a.exposures.total[i]), float(a.positions.cash_flow[i]))
+
+    def _certify(self, i: int, x: Instruments, lines: tuple[Line, ...], portfolio: bool = False) -> Certificate:
+        orders = [line.order for line in lines]
+        return self.certifier.certify(i, orders, x.asset_id[x.cash], portfolio_mode=portfolio, hard=self.aim.hard)
+
+    def _portfolio(self, i: int, free: Lifted) -> Mode:
+        """The plan under suitability by portfolio: analysed and verified like the other, never carried out."""
+        money = self._money(i, free.x, free.trades)
+        lines = self._lines(free.x, money, [Reason("")] * len(free.x))
+        holds = self._certify(i, free.x, lines, portfolio=True).holds
+        return self._mode("portfolio", i, free.problem, free.x, money, holds)
+
+    def _mode(self, mode: str, i: int, problem: Problem, x: Instruments, money: Money, holds: bool) -> Mode:
+        total = float(self.analysis.exposures.total[i])
+        band = list(self.analysis.framework.bands.values())[self.analysis.positions.band[i]]
+        buy, sell = money.buy / 100 / total, money.sell / 100 / total
+        after = x.w0 + buy - sell
+        above = np.flatnonzero((x.risk > band.product_risk) & (money.buy > 0) & (np.arange(len(x)) != x.cash))
+        return Mode(
+            mode,
+            excess=problem.excess(after).total,
+            distance=problem.distance(after) ** 0.5,
+            volatility=problem.sigma(after),
+            cost=problem.costs(buy, sell),
+            above=float(buy[above].sum() / (x.counts @ after)),
+            satellite=band.satellite,
+            holds=holds,
+            bought=tuple((x.asset_id[j], x.name[j], int(x.risk[j]), int(money.buy[j])) for j in above),
+        )
+
+    def _lines(self, x: Instruments, money: Money, why: list[Reason]) -> tuple[Line, ...]:
         debt = x.debt >= 0
         sides: tuple[tuple[Literal["buy", "sell", "repay"], Cents, Cents], ...] = (
             ("sell", money.sell, money.sell_cost),
@@ -198,7 +186,8 @@ class Planner:
             for j in sorted(np.flatnonzero(cents > 0).tolist(), key=lambda j: (-int(cents[j]), x.asset_id[j])):
                 new = bool(x.holding[j] < 0) and side != "repay"
                 product = self.context.shelf_places.get(x.product_id[j], -1) if new else -1
-                order = Order(x.asset_id[j], side, int(cents[j]), int(cost[j]), new, product)
+                tax = int(money.tax[j]) if side == "sell" else 0
+                order = Order(x.asset_id[j], side, int(cents[j]), int(cost[j]), new, product, tax)
                 out.append(Line(order, j, x, why[j]))
         return tuple(out)
 
@@ -219,8 +208,7 @@ class Planner:
 
     def _in_order(self, i: int, problem: Problem) -> bool:
         """Every limit holds at the starting point and no bucket has drifted: the 5/25 rule."""
-        rows, names, risk = problem.excess(problem.start.weights)
-        if max(rows.max(initial=0.0), names.max(initial=0.0), risk) > TOLERANCE:
+        if problem.excess(problem.start.weights).worst > TOLERANCE:
             return False
         f = self.analysis.framework
         spans = list(f.bands.values())[self.analysis.positions.band[i]].buckets
@@ -230,5 +218,5 @@ class Planner:
         return bool((off < far).all())
 
 
-def _without_lots(x: Instruments) -> Instruments:
-    return replace(x, buyable=np.where((x.lot > 0.01) | (x.minimum > 0), 0.0, x.buyable))
+def _gap(objective: float, bound: float) -> float:
+    return 0.0 if np.isnan(bound) else max(objective - bound, 0.0) / max(1.0, abs(bound))

@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 
 from allocator.limits import TOLERANCE
-from allocator.rebalance.instruments import Context, Instruments
+from allocator.rebalance.context import Context
+from allocator.rebalance.instruments import Instruments
 from allocator.rebalance.problem import Problem
 from allocator.typing import FloatArray
 
@@ -97,29 +98,21 @@ def reasons(problem: Problem, x: Instruments, context: Context, after: FloatArra
 
 def _offers(problem: Problem, change: FloatArray, after: FloatArray) -> list[_Offer]:
     start = problem.start.weights
-    rows, names, risk = problem.excess(start)
-    rows_after, names_after, risk_after = problem.excess(after)
+    before, then = problem.excess(start), problem.excess(after)
     out = []
     for k, row in enumerate(problem.limit_rows):
-        if row.limit is not None and rows[k] - rows_after[k] > TOLERANCE:
+        if row.limit is not None and before.rows[k] - then.rows[k] > TOLERANCE:
             reason = Reason(row.limit.name, row.limit.sense)
-            out.append(_Offer(row.family, float(rows[k] - rows_after[k]), reason, row.helps(change)))
-    gain = names - names_after
+            out.append(_Offer(row.family, float(before.rows[k] - then.rows[k]), reason, row.helps(change)))
+    gain = before.names - then.names
     if (gain > TOLERANCE).any():
         helps = np.where(gain > TOLERANCE, np.maximum(-change, 0.0), 0.0)
         out.append(_Offer("concentration", float(gain.max()), Reason("single_holding", "<="), helps))
-    if risk - risk_after > TOLERANCE:
-        slope = _marginal_risk(problem, start)
-        calm = (change > 0) & (slope <= slope.mean()) & (problem.counts > 0)
-        helps = np.where(calm, change, np.maximum(-change * slope, 0.0))
-        out.append(_Offer("risk", float(risk - risk_after), Reason("volatility", "<="), helps))
+    for part, over, less in zip(problem.convex, before.convex, then.convex, strict=True):
+        if over - less > TOLERANCE:
+            slope = part.slope(start, problem.counts)
+            calm = (change > 0) & (slope <= slope.mean()) & (problem.counts > 0)
+            helps = np.where(calm, change, np.maximum(-change * slope, 0.0))
+            reason = Reason(part.limit.name, part.limit.sense)
+            out.append(_Offer(part.limit.family, float(over - less), reason, helps))
     return out
-
-
-def _marginal_risk(problem: Problem, weights: FloatArray) -> FloatArray:
-    """Change of the volatility in money with each weight."""
-    sigma = problem.sigma_money(weights)
-    if sigma <= 0:
-        return np.zeros(problem.n)
-    slope: FloatArray = (problem.loadings.T @ (problem.loadings @ weights) + problem.idiosyncratic**2 * weights) / sigma
-    return slope

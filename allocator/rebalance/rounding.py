@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from allocator.rebalance.instruments import Instruments
-from allocator.rebalance.solve import Trades
+from allocator.rebalance.optimise import Trades
+from allocator.rebalance.whole import WHOLE
 from allocator.typing import FloatArray
 
 Cents = npt.NDArray[np.int64]
@@ -17,12 +18,16 @@ Cents = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Money:
-    """Trades in whole cents: amounts bought and sold, and what each costs. Selling 100 at a cost of 1 brings 99."""
+    """Trades in whole cents: amounts bought and sold, what each costs, and the tax on what is sold.
+
+    Selling 100 at a cost of 1 and a tax of 2 brings 97.
+    """
 
     buy: Cents
     sell: Cents
     buy_cost: Cents
     sell_cost: Cents
+    tax: Cents
 
 
 def to_money(trades: Trades, x: Instruments, value: FloatArray, total: float, flow: float) -> Money:
@@ -40,16 +45,17 @@ def to_money(trades: Trades, x: Instruments, value: FloatArray, total: float, fl
     Returns
     -------
     Money
-        Sells + flow = buys + all costs, to the cent; buys of products are whole lots, rounded down.
+        Sells + flow = buys + all costs and taxes, to the cent; buys of products are whole lots.
     """
     worth = np.rint(value * 100).astype(np.int64)
     most = np.floor(x.sellable * total * 100 + 1e-6).astype(np.int64)
     # sells are rounded up and buys down, so that what is left over is never negative for want of a cent
     sell = np.minimum(np.ceil(trades.sell * total * 100 - 1e-4).astype(np.int64), np.minimum(worth, most))
     sell = np.where(trades.sell >= x.w0 - 1e-12, np.where(x.w0 > 0, worth, 0), sell)
-    buy = np.floor(trades.buy * total * 100).astype(np.int64)
     lot = np.maximum(np.rint(x.lot * 100).astype(np.int64), 1)
-    buy -= buy % lot
+    # what is a lot but for the solver's last digits is that lot; anything else is rounded down
+    lots = np.floor(trades.buy * total * 100 / lot + np.minimum(WHOLE * total * 100 / lot, 0.5) * (lot > 1))
+    buy = lots.astype(np.int64) * lot
     buy[buy < np.rint(x.minimum * 100)] = 0
     for debt, holding in x.secures:  # the lender's part of a sale, rounded in the lender's favour
         owed = round(float(x.most[debt]) * total * 100)
@@ -60,7 +66,8 @@ def to_money(trades: Trades, x: Instruments, value: FloatArray, total: float, fl
     sell[x.cash] = buy[x.cash] = 0
     left = 0
     for _ in range(len(x) + 2):
-        left = int(sell.sum() - _costs(sell, x.sell_cost).sum() + due - buy.sum() - _costs(buy, x.buy_cost).sum())
+        leaving = _costs(sell, x.sell_cost).sum() + _costs(sell, x.tax).sum()
+        left = int(sell.sum() - leaving + due - buy.sum() - _costs(buy, x.buy_cost).sum())
         short = -left - int(most[x.cash])
         if short <= 0:
             break
@@ -72,12 +79,12 @@ def to_money(trades: Trades, x: Instruments, value: FloatArray, total: float, fl
             room = np.where(x.indivisible, 0, most - sell)
             room[x.cash] = 0
             j = int(room.argmax())
-            sell[j] += min(int(np.ceil(short / (1 - x.sell_cost[j]))), int(room[j]))
+            sell[j] += min(int(np.ceil(short / (1 - x.leaving[j]))), int(room[j]))
     if left >= 0:
         buy[x.cash] = left
     else:
         sell[x.cash] = -left
-    return Money(buy, sell, _costs(buy, x.buy_cost), _costs(sell, x.sell_cost))
+    return Money(buy, sell, _costs(buy, x.buy_cost), _costs(sell, x.sell_cost), _costs(sell, x.tax))
 
 
 def _costs(cents: Cents, rate: FloatArray) -> Cents:

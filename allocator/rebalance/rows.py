@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+import pandas as pd
 
 from allocator.framework import Band, Family
 from allocator.limits import Kind, Limit, needed_months
-from allocator.rebalance.instruments import Context, Instruments
+from allocator.measure_limits import counted
+from allocator.rebalance.context import Context
+from allocator.rebalance.instruments import Instruments
 from allocator.typing import BoolArray, FloatArray, IntArray
 
 
@@ -32,6 +35,8 @@ class Row:
         Whether it is a cap.
     growth
         What the excess grows by with each unit that costs take from the total, where no member can be sold.
+    level
+        The bound as the limit states it: a share, or months.
     """
 
     limit: Limit | None
@@ -41,6 +46,7 @@ class Row:
     share: FloatArray
     cap: bool
     growth: float = 0.0
+    level: float = float("nan")
 
     @property
     def members(self) -> BoolArray:
@@ -67,14 +73,22 @@ class Client:
         """Total in money."""
         return float(self.context.analysis.exposures.total[self.index])
 
-    def bound(self, name: str) -> float:
-        """Bound of a limit for this client; NaN where there is none."""
+    def bound(self, key: str) -> float:
+        """Bound of a limit for this client, by its key; NaN where there is none."""
         place = self.context.analysis.positions.band[self.index]
-        return next((x.bounds[place] for x in self.context.limits if x.name == name), float("nan"))
+        return next((x.bounds[place] for x in self.context.limits if x.key == key), float("nan"))
+
+    @property
+    def inside(self) -> FloatArray:
+        """How much of each instrument is inside the buckets."""
+        return self.context.inside[self.x.mix] * self.x.counts
 
 
 def _share(limit: Limit, bound: float, c: Client) -> list[Row]:
-    share = c.context.shares[limit.name][c.x.mix]
+    return _homogeneous(limit, bound, c, c.context.shares[limit.name][c.x.mix])
+
+
+def _homogeneous(limit: Limit, bound: float, c: Client, share: FloatArray) -> list[Row]:
     if limit.sense == "<=":
         return [Row(limit, share - bound * c.x.counts, 0.0, limit.family, share, True, bound)]
     return [Row(limit, bound * c.x.counts - share, 0.0, limit.family, share, False)]
@@ -94,12 +108,12 @@ def _reserve(limit: Limit, bound: float, c: Client) -> list[Row]:
     months = needed_months(a.positions, a.framework)[c.index]
     need = months * a.exposures.need[c.index] / c.total
     saved = months * c.x.service / 12  # what is repaid costs nothing a month
-    return [Row(limit, -c.x.reserve - saved, -need, limit.family, c.x.reserve + saved, False)]
+    return [Row(limit, -c.x.reserve - saved, -need, limit.family, c.x.reserve + saved, False, level=float(months))]
 
 
 def _issuer(limit: Limit, bound: float, c: Client) -> list[Row]:
     """One row per issuer of several names; an issuer of one is what the single holding limit looks at already."""
-    return _together(limit, bound, c, c.x.issuer, alone_too=not bound >= c.bound("single_holding"))
+    return _together(limit, bound, c, c.x.issuer, alone_too=not bound >= c.bound("single_holding<="))
 
 
 def _single(limit: Limit, bound: float, c: Client) -> list[Row]:
@@ -113,8 +127,37 @@ def _together(limit: Limit, bound: float, c: Client, codes: IntArray, *, alone_t
     return [Row(limit, share - bound * c.x.counts, 0.0, limit.family, share, True, bound) for share in shares]
 
 
+def _label(limit: Limit, bound: float, c: Client) -> list[Row]:
+    """One row per sector, foreign country or foreign currency that is held or can be bought."""
+    labels = c.x.facts[limit.name].astype(str).str.strip().str.casefold().to_numpy(dtype=object)
+    codes, _ = pd.factorize(labels)
+    skip = {"", home_label(limit.name, c)}
+    there = (c.x.counts > 0) & ((c.x.w0 > 0) | (c.x.buyable > 0)) & ~np.isin(labels, list(skip))
+    shares = [c.inside * (codes == k) for k in np.unique(codes[there])]
+    return [Row(limit, share - bound * c.x.counts, 0.0, limit.family, share, True, bound) for share in shares]
+
+
+def home_label(name: str, c: Client) -> str:
+    """The label that is at home, and so never counts: the client's own currency, its country; none for sectors."""
+    a = c.context.analysis
+    currency = str(a.positions.clients["currency"].iloc[c.index])
+    return {"currency": currency, "country": a.framework.home_country.get(currency, "")}.get(name, "").casefold()
+
+
+def _counted(limit: Limit, bound: float, c: Client) -> list[Row]:
+    """A user's own share: how much of each instrument counts."""
+    assets = c.x.counts > 0
+    share = np.zeros(len(c.x))
+    share[assets] = counted(limit, c.x.facts[assets].reset_index(drop=True))
+    share *= c.inside
+    if limit.base == "total":
+        return _homogeneous(limit, bound, c, share)
+    cap, sign = limit.sense == "<=", 1.0 if limit.sense == "<=" else -1.0
+    return [Row(limit, sign * (share - bound), -sign * bound * c.debt, limit.family, share, cap, bound * cap)]
+
+
 def _elsewhere(limit: Limit, bound: float, c: Client) -> list[Row]:
-    """The volatility is no row: it has a constraint of its own in the programme."""
+    """Convex measures are no rows: they have constraints of their own in the programme."""
     del limit, bound, c
     return []
 
@@ -125,7 +168,12 @@ BUILDERS: Final[Mapping[Kind, Callable[[Limit, float, Client], list[Row]]]] = {
     "reserve_months": _reserve,
     "issuer": _issuer,
     "single_holding": _single,
+    "label": _label,
+    "counted": _counted,
     "volatility": _elsewhere,
+    "cvar": _elsewhere,
+    "tracking": _elsewhere,
+    "term": _elsewhere,
 }
 """Kinds of limits, and how each becomes rows."""
 
@@ -137,7 +185,7 @@ def limit_rows(c: Client) -> list[Row]:
     for limit in c.context.limits:
         bound = limit.bounds[place]
         if not np.isnan(bound):
-            out += BUILDERS[limit.kind](limit, bound, c)
+            out += [r if r.level == r.level else replace(r, level=bound) for r in BUILDERS[limit.kind](limit, bound, c)]
     return out
 
 

@@ -1,154 +1,126 @@
-"""Solving one client: the continuous programme, indivisible assets whole or not at all, no trades too small to make."""
+"""Solving one programme: assembled, solved, proved; a general solver where the first one fails."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import numpy as np
 
 from allocator.errors import SolveError
-from allocator.rebalance.instruments import Instruments
-from allocator.rebalance.model import Solution, compiled, shape_of
+from allocator.rebalance.conic import Answer, Data, Proof
+from allocator.rebalance.model import Model, constant, model_of, padded
 from allocator.rebalance.problem import Problem
-from allocator.typing import BoolArray, FloatArray
+from allocator.typing import FloatArray
 
-WHOLE = 1e-6
-"""A sale within this fraction of nothing or of everything is taken for it."""
+TIGHT: Final = {"tol_gap_abs": 1e-9, "tol_gap_rel": 1e-9, "tol_feas": 1e-9}
+"""Tighter than the solver's own defaults (1e-8), for plans that are checked to 1e-6 of the total."""
 
-DEAR = 0.005
-"""Small trades stay where leaving them out would worsen the objective by more than this part of it."""
+GENERAL: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
+    ("CLARABEL", {}),
+    ("SCS", {"eps_abs": 1e-9, "eps_rel": 1e-9, "max_iters": 20_000}),
+)
+"""Solvers in the order in which they are asked, through cvxpy, when the first answer will not do."""
 
-NODES = 500
-"""Most branches of the search over indivisible assets; the best answer so far stands when they run out."""
+ROOM: Final = 5e-7
+"""Most that an answer called inaccurate may break any constraint: half of what counts as an excess at all."""
+
+UNPROVED: Final = Proof(float("nan"), float("nan"), float("nan"))
 
 
 @dataclass(frozen=True)
-class Trades:
-    """Buys and sells as fractions of the total, their objective, and the bound that no plan can beat."""
+class Solution:
+    """Buys and sells as fractions of the total, the objective, its proof, and the name of the solver.
+
+    ``at`` is what multipliers are read from, where the answer has any.
+    """
 
     buy: FloatArray
     sell: FloatArray
     objective: float
-    best_possible: float
     solver: str
+    proof: Proof = UNPROVED
+    at: tuple[Model, Data, Answer] | None = field(default=None, repr=False)
+
+    def prices(self) -> dict[str, FloatArray]:
+        """Multipliers of the named constraints of the programme; none where the solver gave none."""
+        if self.at is None:
+            return {}
+        model, _, answer = self.at
+        return model.cone.duals(answer, model.constraints)
 
 
-def optimise(problem: Problem, x: Instruments, total: float) -> Trades:
-    """Find the best trades for one client.
+def solve(problem: Problem, model: Model | None = None, *, patient: bool = True) -> Solution | None:
+    """Solve a programme without its whole numbers.
 
     Parameters
     ----------
-    problem, x
-        The programme and its instruments.
-    total
-        T in money.
+    problem
+        The client's programme.
+    model
+        Its compiled model, where the caller has it.
+    patient
+        Ask the slow general solvers too, where the first one gives no answer.
 
-    Notes
-    -----
-    Trades under the smallest worth making, and buys under a product's minimum, are left out, and what remains is solved
-    again. Exempt are the cash account, repayments, money that must be raised, and sales out of what is over a limit.
+    Returns
+    -------
+    Solution or None
+        None when nothing is feasible (with bounds of the integer search, or in hard mode).
 
     Raises
     ------
     SolveError
         No solver reached an optimum.
     """
-    relaxed = _solve(problem)
-    if relaxed is None:
-        return nothing(problem)
-    best, problem = _whole(problem, relaxed, x.indivisible)
-    smallest = problem.weights.min_trade
-    for _ in range(len(x)):
-        tiny_buy = (best.buy < np.maximum(smallest, x.minimum / total)) & (problem.most_buy > 0)
-        tiny_sell = (best.sell < smallest) & (problem.most_sell > 0) & ~problem.mending
-        tiny_buy[x.cash] = tiny_sell[x.cash] = False
-        tiny_buy &= x.debt < 0
-        doing = (tiny_buy & (best.buy > WHOLE)).any() or (tiny_sell & (best.sell > WHOLE)).any()
-        if not doing:
-            break
-        # only what was about to trade a little is closed; the rest stays free to take its place
-        closed = problem.bounded(
-            most_buy=np.where(tiny_buy & (best.buy > WHOLE), 0.0, problem.most_buy),
-            most_sell=np.where(tiny_sell & (best.sell > WHOLE), 0.0, problem.most_sell),
-        )
-        try:
-            again = _solve(closed)
-        except SolveError:
-            break  # the small trades stay: a right plan with them is better than none
-        dear = again is not None and again.objective - best.objective > DEAR * max(1.0, abs(best.objective))
-        if again is None or (dear and not (best.buy < x.minimum / total)[tiny_buy & (best.buy > WHOLE)].any()):
-            break
-        best, problem = again, closed
-    buy, sell = _clean(best, problem)
-    return Trades(buy, sell, problem.objective(buy, sell), relaxed.objective, best.solver)
-
-
-def _solve(problem: Problem) -> Solution | None:
-    found = compiled(shape_of(problem)).solve(problem)
-    if found is None:
+    model = model_of(problem) if model is None else model
+    values = padded(problem, model.shape)
+    data = model.cone.data(values)
+    answer = model.cone.solve(data, TIGHT)
+    if answer.status == "infeasible" and model.cone.refuted(data, answer):
         return None
-    offset = problem.weights.cost_weight * (1.0 + problem.flow)
-    return Solution(found.buy, found.sell, found.objective + offset, found.solver)
+    proof = model.cone.proof(data, answer)
+    if proof.holds:  # whatever the solver calls its answer
+        buy, sell = trades(problem, answer.x[model.places("w")], answer.x[model.places("v")])
+        value = answer.value + constant(problem)
+        return Solution(buy, sell, value, "CLARABEL", proof, (model, data, answer))
+    if not patient:
+        raise SolveError("the solver gave no answer for a branch of the search")
+    return _general(problem, model, values)
 
 
-def _whole(problem: Problem, relaxed: Solution, indivisible: BoolArray) -> tuple[Solution, Problem]:
-    """Branch and bound over indivisible assets: each is sold whole or not at all, exactly.
-
-    Doing nothing beyond the starting point is always one of the leaves, so there is an answer.
-    """
-    best: tuple[float, Solution, Problem] | None = None
-    queue = [(relaxed.objective, problem, relaxed)]
-    for _ in range(NODES):
-        if not queue:
-            break
-        queue.sort(key=lambda node: -node[0])
-        value, node, solution = queue.pop()
-        if best is not None and value >= best[0] - 1e-9:
-            break
-        share = np.divide(solution.sell, node.w0, out=np.zeros_like(node.w0), where=node.w0 > 0)
-        open_ = indivisible & (np.minimum(share, 1 - share) > WHOLE) & (node.most_sell > node.least_sell)
-        if not open_.any():
-            at = indivisible & (node.w0 > 0)
-            sold = at & (share > 0.5)
-            done = node.bounded(
-                least_sell=np.where(sold, node.w0, node.least_sell), most_sell=np.where(at & ~sold, 0.0, node.most_sell)
-            )
-            best = (value, solution, done)
-            continue
-        j = int(np.argmax(np.where(open_, np.minimum(share, 1 - share), -1.0)))
-        for least, most in ((0.0, 0.0), (node.w0[j], node.w0[j])):
-            child = node.bounded(least_sell=_put(node.least_sell, j, least), most_sell=_put(node.most_sell, j, most))
-            found = _solve(child)
-            if found is not None and (best is None or found.objective < best[0]):
-                queue.append((found.objective, child, found))
-    if best is None:
-        keep = np.where(indivisible, 0.0, problem.most_sell)
-        closed = problem.bounded(
-            most_sell=np.maximum(keep, problem.start.sell), least_sell=np.where(indivisible, problem.start.sell, 0.0)
-        )
-        return _solve(closed) or relaxed, closed
-    return best[1], best[2]
+def trades(problem: Problem, weights: FloatArray, sells: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Buys and sells of the instruments of a client, from the variables of a padded programme."""
+    sell = np.maximum(sells[: problem.n], 0.0)
+    return np.maximum(weights[: problem.n] - problem.w0 + sell, 0.0), sell
 
 
-def _clean(solution: Solution, problem: Problem) -> tuple[FloatArray, FloatArray]:
-    """Net out both sides of an instrument, and snap what the solver left a hair off its bounds."""
-    both = np.minimum(solution.buy, solution.sell)
-    buy, sell = solution.buy - both, solution.sell - both
-    sell = np.where(
-        sell > problem.w0 - WHOLE, np.where(problem.most_sell >= problem.w0 - WHOLE, problem.w0, sell), sell
-    )
-    sell = np.minimum(sell, problem.most_sell)
-    return np.where(buy > WHOLE, buy, 0.0), np.where(sell > WHOLE, np.maximum(sell, problem.least_sell), 0.0)
+def _general(problem: Problem, model: Model, values: Mapping[str, Any]) -> Solution | None:
+    """Ask the solvers through cvxpy, one by one; what one calls inaccurate must pass our own check."""
+    import cvxpy as cp
 
-
-def nothing(problem: Problem, best_possible: float = float("nan")) -> Trades:
-    """Trade only what the starting point needs; without a bound to compare with, the gap is none."""
-    s = problem.start
-    value = problem.objective(s.buy, s.sell)
-    return Trades(s.buy, s.sell, value, best_possible, "none")
-
-
-def _put(values: FloatArray, j: int, value: float) -> FloatArray:
-    out = values.copy()
-    out[j] = value
-    return out
+    for name, value in values.items():
+        model.parameters[name].value = value
+    doubtful = None
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Solution may be inaccurate")  # it is checked below
+        for solver, options in GENERAL:
+            try:
+                model.problem.solve(solver=solver, **options)
+            except cp.error.SolverError:
+                continue
+            status = model.problem.status
+            if status in ("infeasible", "infeasible_inaccurate"):
+                return None
+            if status not in ("optimal", "optimal_inaccurate"):
+                continue
+            buy, sell = trades(problem, model.variables["w"].value, model.variables["v"].value)
+            found = Solution(buy, sell, float(model.problem.value) + constant(problem), solver)
+            if status == "optimal":
+                return found
+            if problem.violation(buy, sell) <= ROOM and (doubtful is None or found.objective < doubtful.objective):
+                doubtful = found
+    if doubtful is None:
+        raise SolveError("no solver reached an optimum for this programme; report the shape of the client's sheet")
+    return doubtful

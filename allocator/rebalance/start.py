@@ -21,7 +21,7 @@ class Start:
 
 
 def start_of(x: Instruments, flow: float) -> Start | None:
-    """Put money due into the cash account, or take it out of deposits, then of the cheapest assets.
+    """Put money due into the cash account, or take it out of deposits, then of what goes first, then of the cheapest.
 
     Assets that secure a debt are left out: their proceeds belong to the lender first.
 
@@ -39,12 +39,19 @@ def start_of(x: Instruments, flow: float) -> Start | None:
         deposit = x.klass == x.klass[x.cash]
         order = sorted(
             range(len(x)),
-            key=lambda j: (j != x.cash, not deposit[j], 0.0 if deposit[j] else x.sell_cost[j], -x.w0[j], x.asset_id[j]),
+            key=lambda j: (
+                j != x.cash,
+                not deposit[j],
+                not x.sell_first[j],
+                0.0 if deposit[j] else x.leaving[j],
+                -x.w0[j],
+                x.asset_id[j],
+            ),
         )
         for j in order:
             if due <= 1e-15:
                 break
-            net = 1.0 - x.sell_cost[j]
+            net = 1.0 - x.leaving[j]
             sell[j] = free[j] if x.indivisible[j] else min(free[j], due / net)
             due -= sell[j] * net
         if due > 1e-12:
@@ -56,7 +63,7 @@ def start_of(x: Instruments, flow: float) -> Start | None:
 
 def shortfall(x: Instruments, flow: float) -> float:
     """What is missing when everything sellable is sold to pay a withdrawal, as a fraction of the total."""
-    return max(-flow - float((_free(x) * (1.0 - x.sell_cost)).sum()), 0.0)
+    return max(-flow - float((_free(x) * (1.0 - x.leaving)).sum()), 0.0)
 
 
 def _free(x: Instruments) -> FloatArray:

@@ -1,4 +1,4 @@
-"""The programme against independent answers: another solver, brute force, optimality, a published frontier."""
+"""The programme against independent answers: another solver, brute force, optimality."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from conftest import ON, make_book
 from scipy.optimize import minimize
 
 from allocator.pipeline import analyze
-from allocator.rebalance import terms
 from allocator.rebalance.instruments import Context, instruments
 from allocator.rebalance.model import compiled, padded, shape_of
 from allocator.rebalance.problem import problem_of
@@ -189,31 +188,6 @@ def test_two_assets_in_closed_form() -> None:
     grid = np.linspace(0, 0.55, 100_001)
     values = [p.objective(np.array([v * (1 - p.sell_cost[1]), 0, 0]), np.array([0, v, 0])) for v in grid[::100]]
     assert p.objective(found.buy, found.sell) <= min(values) + 1e-8
-
-
-@pytest.mark.parametrize("n", [1, 2, 3])
-def test_published_frontier_through_the_same_risk_term(shared, n: int) -> None:
-    """Points of the OR-Library's efficient frontiers: least variance for a mean, with `terms.risk_cone`."""
-    import cvxpy as cp
-
-    lines = shared(f"orlib/port{n}.txt").read_text().split()
-    size = int(lines[0])
-    numbers = np.array(lines[1:], dtype=float)
-    mean, sd = numbers[: 2 * size].reshape(size, 2).T
-    corr = np.eye(size)
-    for i, j, r in numbers[2 * size :].reshape(-1, 3):
-        corr[int(i) - 1, int(j) - 1] = corr[int(j) - 1, int(i) - 1] = r
-    values, vectors = np.linalg.eigh(corr * np.outer(sd, sd))
-    loadings = (vectors * np.sqrt(np.clip(values, 0, None))).T
-    frontier = np.loadtxt(shared(f"orlib/portef{n}.txt"))
-    w, sigma, least = cp.Variable(size, nonneg=True), cp.Variable(), cp.Parameter()
-    problem = cp.Problem(
-        cp.Minimize(sigma), [terms.risk_cone(w, loadings, np.zeros(size), sigma), cp.sum(w) == 1, mean @ w >= least]
-    )
-    for published_mean, published_variance in frontier[[100, 700, 1300, 1900]]:
-        least.value = published_mean
-        problem.solve(solver="CLARABEL", tol_gap_abs=1e-10, tol_gap_rel=1e-10, tol_feas=1e-10)
-        assert problem.value**2 == pytest.approx(published_variance, rel=2e-5)
 
 
 def test_the_programme_against_a_general_nonlinear_solver() -> None:

@@ -1,0 +1,88 @@
+"""The picture of a plan in stages: what a client's buckets become, period by period."""
+
+from __future__ import annotations
+
+import math
+from itertools import cycle
+from typing import TYPE_CHECKING, Any, Final
+
+from allocator.i18n import words
+from allocator.plots import SMALL, _axes, _beside, _drawable, _legend, _scale, _title, cjk_font
+from allocator.staging import Stages
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLOURS: Final = (("#0072B2", "white"), ("#A6CEE3", "black"), ("#E69F00", "black"), ("#CC79A7", "black"))
+"""Of each bucket, with that of the letters on it: apart for every kind of colour vision, and in grey."""
+
+ROOM: Final = 0.07
+"""A part of a bar narrower than this has no room for its figure."""
+
+
+def plot_stages(stages: Stages, client_id: str, *, ax: Axes | None = None, lang: str = "en") -> Axes:
+    """Draw the share of each bucket today and after each stage, above the target; score and limits exceeded beside it.
+
+    Parameters
+    ----------
+    stages
+        From `allocator.stages`.
+    client_id
+        The client; the picture itself carries neither id nor name.
+    ax
+        Where to draw; default a new figure that belongs to nobody, see ``ax.figure``.
+    lang
+        ``en`` or ``zh``.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        A row per stage, named by the day of its plan. A client with nothing in the buckets has empty rows; one without
+        a risk band has no target.
+
+    Raises
+    ------
+    InputError
+        No such client in the result.
+    ConfigError
+        No such language.
+    """
+    from matplotlib.patches import Patch
+
+    said = words(lang)
+    table = stages.select(client_id)["table"]
+    ends = [stages.plans[0].before, *(plan.after for plan in stages.plans)]
+    buckets = [a.select(client_id)["buckets"] for a in ends]
+    rows = [b["share"].tolist() for b in buckets]
+    names = [said.text("head.today"), *(date.isoformat() for date in stages.dates[1:])]
+    if math.isfinite(buckets[0]["target"].iloc[0]):
+        rows.append(buckets[0]["target"].tolist())
+        names.append(said.text("head.target"))
+    ax = _axes(ax, (7.4, 1.5 + 0.36 * len(rows)))
+    framework = ends[0].framework
+    labels = [said.name(framework.buckets[code]) for code in buckets[0]["bucket"]]
+    begin = [0.0] * len(rows)
+    for j, (colour, ink) in zip(range(len(labels)), cycle(COLOURS)):
+        shares = [row[j] if math.isfinite(row[j]) else 0.0 for row in rows]
+        ax.barh(range(len(rows)), shares, left=begin, height=0.72, color=colour, edgecolor="white", zorder=2)
+        for k, share in enumerate(shares):
+            if share >= ROOM:
+                _inside(ax, (begin[k] + share / 2, k), said.percent(share, 0), ink)
+        begin = [a + b for a, b in zip(begin, shares, strict=True)]
+    _scale(ax, names, said)
+    if len(rows) > len(ends):
+        ax.axhline(len(ends) - 0.5, color="#9A9A9A", linewidth=0.8)
+    _beside(ax, -1, f"{said.text('head.score')} · {said.text('head.limits')}")
+    for k, (score, over) in enumerate(table[["score", "limits_exceeded"]].itertuples(index=False)):
+        _beside(ax, k, f"{said.number(float(score), 0)} · {int(over)}")
+    i = ends[0].index(client_id)
+    currency = str(ends[0].positions.clients["currency"].iloc[i])
+    total = said.money(float(ends[0].exposures.total[i]), currency)
+    _title(ax, said.tight(said.text("title.buckets", total=total)))
+    _legend(ax, [Patch(facecolor=c, label=_drawable(name)) for name, (c, _) in zip(labels, cycle(COLOURS))])
+    return ax
+
+
+def _inside(ax: Axes, at: tuple[float, float], text: str, colour: str) -> None:
+    plain: dict[str, Any] = {"ha": "center", "va": "center", "parse_math": False, "zorder": 3}
+    ax.text(*at, _drawable(text), color=colour, fontproperties=cjk_font(SMALL), **plain)
