@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from allocator.book import Book, read_book
     from allocator.errors import AllocatorError, ConfigError, InputError, SolveError
     from allocator.framework import Framework, load_framework
+    from allocator.frontier_plots import plot_frontier
+    from allocator.frontiers import Frontier, frontier
     from allocator.limits import limit
     from allocator.pipeline import analyze, rebalance
     from allocator.plan import Objective, Plan
@@ -34,17 +36,20 @@ _HOMES = {
     "Book": "book",
     "ConfigError": "errors",
     "Framework": "framework",
+    "Frontier": "frontiers",
     "InputError": "errors",
     "Objective": "plan",
     "Plan": "plan",
     "SolveError": "errors",
     "Stages": "staging",
     "analyze": "pipeline",
+    "frontier": "frontiers",
     "limit": "limits",
     "load_assumptions": "assumptions",
     "load_framework": "framework",
     "plot_buckets": "plots",
     "plot_concentration": "plots",
+    "plot_frontier": "frontier_plots",
     "plot_stages": "stage_plots",
     "read_book": "book",
     "rebalance": "pipeline",
@@ -58,6 +63,7 @@ __all__ = [
     "Book",
     "ConfigError",
     "Framework",
+    "Frontier",
     "InputError",
     "Objective",
     "Plan",
@@ -65,11 +71,13 @@ __all__ = [
     "Stages",
     "__version__",
     "analyze",
+    "frontier",
     "limit",
     "load_assumptions",
     "load_framework",
     "plot_buckets",
     "plot_concentration",
+    "plot_frontier",
     "plot_stages",
     "read_book",
     "rebalance",

@@ -75,11 +75,15 @@ class Book:
         wanted = pd.Index(list(ids), dtype="str").unique()
         missing = len(wanted) - int(self.clients["client_id"].isin(wanted).sum())
         if missing:
-            raise InputError(f"{missing} of {len(wanted)} client ids not in this book of {len(self.clients)} clients; "
-                             "check --client: capitals and leading zeros count")
+            raise InputError(
+                f"{missing} of {len(wanted)} client ids not in this book of {len(self.clients)} clients; "
+                "check --client: capitals and leading zeros count"
+            )
         return replace(
             self,
-            holdings=_of(self.holdings, wanted), clients=_of(self.clients, wanted), debts=_of(self.debts, wanted),
+            holdings=_of(self.holdings, wanted),
+            clients=_of(self.clients, wanted),
+            debts=_of(self.debts, wanted),
             overrides=_of(self.overrides, wanted.append(pd.Index(["*"]))),
             issues=_of(self.issues, wanted.append(pd.Index([""]))),
         )
@@ -177,7 +181,8 @@ def _all_clients(frames: Mapping[str, pd.DataFrame], typed: Mapping[str, Typed])
     if not len(ids):
         return clients
     more = pd.DataFrame({c.name: blank(c, len(ids)) for c in CLIENTS}).assign(
-        client_id=ids.to_numpy(), row=np.zeros(len(ids), dtype=np.int64), file=repeated("", len(ids)))
+        client_id=ids.to_numpy(), row=np.zeros(len(ids), dtype=np.int64), file=repeated("", len(ids))
+    )
     more["client_id"] = more["client_id"].astype("str")
     return more if clients.empty else pd.concat([clients, more], ignore_index=True)
 
@@ -192,10 +197,20 @@ def _secured(debts: pd.DataFrame, holdings: pd.DataFrame) -> tuple[pd.DataFrame,
     held = pd.MultiIndex.from_frame(holdings[holdings["client_id"].isin(debts["client_id"])][keys])
     loose = named[~wanted.isin(held)]
     part = debts.iloc[loose]
-    found = issue_table({
-        "client_id": r.client_id, "file": r.file, "table": "debts", "row": r.row, "column": "secured_by",
-        "code": "unsecured_reference", "value": r.secured_by, "severity": WARNING, "mend": "asset_id",
-    } for r in part.itertuples())
+    found = issue_table(
+        {
+            "client_id": r.client_id,
+            "file": r.file,
+            "table": "debts",
+            "row": r.row,
+            "column": "secured_by",
+            "code": "unsecured_reference",
+            "value": r.secured_by,
+            "severity": WARNING,
+            "mend": "asset_id",
+        }
+        for r in part.itertuples()
+    )
     free = debts["secured_by"].copy()
     free.iloc[loose] = ""
     return debts.assign(secured_by=free), found
@@ -209,7 +224,17 @@ def _similar_clients(clients: pd.DataFrame) -> pd.DataFrame:
         return issue_table()
     spellings = twins.groupby(low)["client_id"]
     other = spellings.shift(1).fillna(spellings.transform("last"))
-    return issue_table({
-        "client_id": r.client_id, "file": r.file, "table": "clients", "row": r.row, "column": "client_id",
-        "code": "similar_id", "value": r.client_id, "severity": WARNING, "mend": near,
-    } for r, near in zip(twins.itertuples(), other, strict=True))
+    return issue_table(
+        {
+            "client_id": r.client_id,
+            "file": r.file,
+            "table": "clients",
+            "row": r.row,
+            "column": "client_id",
+            "code": "similar_id",
+            "value": r.client_id,
+            "severity": WARNING,
+            "mend": near,
+        }
+        for r, near in zip(twins.itertuples(), other, strict=True)
+    )

@@ -17,7 +17,7 @@ from typing import Any, Final
 import click
 
 from allocator import __version__, commands
-from allocator.cli_words import a_day, command, group, one_of, usage_message
+from allocator.cli_words import a_count, a_day, command, group, one_of, usage_message
 from allocator.errors import AllocatorError, InputError, SolveError
 from allocator.i18n import LANGUAGES, Words, environment_language, words
 from allocator.reporting.terminal import safe_streams
@@ -25,6 +25,9 @@ from allocator.reporting.terminal import safe_streams
 BUG: Final = 1
 INTERRUPTED: Final = 130
 FORMATS: Final = ("auto", "tables", "scf")
+GOALS: Final = ("target", "return")
+MOST: Final = {"stages": 40, "months": 120}
+"""Stages that are planned at most (ten years of quarters), and months from one to the next."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -80,7 +83,6 @@ def build(said: Words) -> click.Group:
     validate = command(
         said, "validate", partial(commands.framework_validate, said), [_file(), *_both(said)], "help.framework_validate"
     )
-    unclassified = _flag(said, "--allow-unclassified", "allow_unclassified")
     demo_options = [_option(said, "--client", metavar="ID"), _flag(said, "--json", "json"), *_both(said)]
     return group(
         said,
@@ -93,7 +95,7 @@ def build(said: Words) -> click.Group:
                 said,
                 "rebalance",
                 partial(commands.rebalance, said),
-                [*_book_options(said), unclassified],
+                [*_book_options(said), *_plan_options(said)],
                 "help.rebalance",
             ),
             command(said, "demo", partial(commands.demo, said), demo_options, "help.demo"),
@@ -118,6 +120,16 @@ def _book_options(said: Words) -> list[click.Parameter]:
         *(_option(said, f"--{t}", metavar="FILE") for t in commands.EXTRA_TABLES),
         click.Option(["--date", "day"], metavar="YYYY-MM-DD", callback=a_day(said), help=said.text("help.date")),
         *_both(said),
+    ]
+
+
+def _plan_options(said: Words) -> list[click.Parameter]:
+    counts = [_option(said, f"--{name}", metavar="N", callback=a_count(said, most)) for name, most in MOST.items()]
+    return [
+        _flag(said, "--hard", "hard"),
+        _option(said, "--goal", metavar=_choice(GOALS), callback=one_of(GOALS, said), default="target"),
+        *counts,
+        _flag(said, "--allow-unclassified", "allow_unclassified"),
     ]
 
 

@@ -44,6 +44,20 @@ def a_day(words: Words) -> Callback:
     return check
 
 
+def a_count(words: Words, most: int) -> Callback:
+    """Make an option's callback that reads a whole number from 1 to ``most``."""
+
+    def check(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+        if value is None:
+            return None
+        if value.isascii() and value.isdigit() and 1 <= int(value) <= most:
+            return int(value)
+        text = words.text("error.bad_count", option=_name(param), value=value, most=most)
+        raise click.UsageError(text, ctx)
+
+    return check
+
+
 class Spoken(click.Command):
     """A command whose help speaks the user's language."""
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from allocator.analysis import Analysis
     from allocator.book import Book
     from allocator.plan import Plan
+    from allocator.staging import Stages
 
 OK: Final = 0
 USAGE: Final = 2
@@ -62,23 +63,31 @@ def check(said: Words, **options: Any) -> int:
 
 
 def rebalance(said: Words, **options: Any) -> int:
-    """``allocator rebalance``: plans for the book, or for one client."""
+    """``allocator rebalance``: plans for the book, or for one client; with ``--stages`` one after the other."""
     from allocator import pipeline
     from allocator.reporting.jsonout import rebalance_json
     from allocator.reporting.overview import plan_overview
     from allocator.reporting.sheet import plan_sheet
+    from allocator.reporting.staged import book_stages, client_stages
 
+    _fit_together(said, options)
     book, analysis = _analysed(said, options)
+    allow = options["allow_unclassified"]
     with _progress(said, "planning"):
-        plan = pipeline.rebalance(analysis, allow_unclassified=options["allow_unclassified"])
+        plan = pipeline.rebalance(analysis, allow_unclassified=allow, goal=options["goal"], hard=options["hard"])
+    stages = _staged(said, analysis, options)
     one = _only(analysis)
     if options["json"]:
-        _print_json(rebalance_json(plan, said, counts=book.counts))
-    elif one is None:
-        _print(plan_overview(plan, book.counts, said))
+        _print_json(rebalance_json(plan, said, counts=book.counts, stages=stages))
     else:
-        _print(plan_sheet(plan, one, said))
-    return exit_code(analysis, plan)
+        aims = [key for key, on in (("goal_return", options["goal"] == "return"), ("hard", options["hard"])) if on]
+        blocks: Blocks = tuple(Line(said.text(f"say.{key}")) for key in aims)
+        if one is None:
+            blocks += plan_overview(plan, book.counts, said, () if stages is None else book_stages(stages, said))
+        else:
+            blocks += plan_sheet(plan, one, said, () if stages is None else client_stages(stages, one, said))
+        _print(blocks)
+    return exit_code(analysis, plan if stages is None else stages.plans[-1])
 
 
 def demo(said: Words, client: str | None, json: bool) -> int:
@@ -149,7 +158,7 @@ def exit_code(analysis: Analysis, plan: Plan | None = None) -> int:
     status = set(analysis.status if plan is None else plan.summary["status"])
     if len(analysis.set_aside) or status & {"invalid", "no_band"}:
         return SET_ASIDE
-    return EXCEEDED if status & {"exceeded", "insolvent", "improved", "stuck", "unfunded"} else OK
+    return EXCEEDED if status & {"exceeded", "insolvent", "improved", "stuck", "infeasible", "unfunded"} else OK
 
 
 def _analysed(said: Words, options: dict[str, Any]) -> tuple[Book, Analysis]:
@@ -171,6 +180,26 @@ def _analysed(said: Words, options: dict[str, Any]) -> tuple[Book, Analysis]:
         _print(data_report(analysis, book.counts, said))
         raise NobodyError
     return book, analysis
+
+
+def _fit_together(said: Words, options: dict[str, Any]) -> None:
+    """Refuse options of ``rebalance`` that do not go together."""
+    if options["months"] is not None and options["stages"] is None:
+        raise click.UsageError(said.text("error.needs_option", option="--months", other="--stages"))
+    other = "--hard" if options["hard"] else "--goal return" if options["goal"] == "return" else ""
+    if options["stages"] is not None and other:
+        raise click.UsageError(said.text("error.not_together", option="--stages", other=other))
+
+
+def _staged(said: Words, analysis: Analysis, options: dict[str, Any]) -> Stages | None:
+    """Plans in stages, where they are asked for."""
+    if options["stages"] is None:
+        return None
+    from allocator.staging import stages
+
+    more = {} if options["months"] is None else {"months": options["months"]}
+    with _progress(said, "staging"):
+        return stages(analysis, periods=options["stages"], allow_unclassified=options["allow_unclassified"], **more)
 
 
 def _known(book: Book, client: str, said: Words) -> str:

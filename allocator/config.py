@@ -21,7 +21,9 @@ Tree = dict[str, Any]
 class Strict(BaseModel):
     """Base of every configuration model: frozen, no unknown keys, no values in error texts."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        extra="forbid", allow_inf_nan=False, frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True
+    )
 
 
 def presets(kind: str) -> list[str]:

@@ -88,6 +88,16 @@ class Words:
             return "∞"
         return f"{_round(value, digits):,.{digits}f}" if _known(value) else DASH
 
+    def signed(self, value: float, digits: int = 1) -> str:
+        """A change with its sign; what rounds to nothing, and NaN, as a dash."""
+        if not _known(value) or _round(value, digits) == 0:
+            return DASH
+        return f"{'-' if value < 0 else '+'}{self.number(abs(value), digits)}"
+
+    def small(self, value: float) -> str:
+        """A gap or residual: two digits, as ``3.1e-10`` where it is tiny; NaN as a dash."""
+        return f"{value + 0.0:.2g}" if _known(value) else DASH
+
     def money(self, amount: float, currency: str = "", *, short: bool = False) -> str:
         """An amount for people: thousands in English, 万 and 亿 in Chinese; the currency where it is named.
 

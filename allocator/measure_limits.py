@@ -74,9 +74,8 @@ class Measured:
         return facts(self.positions)
 
     def base(self, limit: Limit) -> FloatArray:
-        """What a user's own limit is a share of: T, or E (NaN where E ≤ 0)."""
-        e = self.exposures
-        return np.where(e.equity > 0, e.equity, np.nan) if limit.base == "equity" else e.total
+        """What a user's own limit is a share of: T or E."""
+        return self.exposures.equity if limit.base == "equity" else self.exposures.total
 
 
 Measure = Callable[[Limit, FloatArray, Measured], tuple[FloatArray, FloatArray]]
@@ -206,7 +205,7 @@ def _cvar(limit: Limit, b: FloatArray, m: Measured) -> tuple[FloatArray, FloatAr
     del limit
     e = m.exposures
     loss = shortfall(m.money, m.table)
-    return ratio(loss, np.where(e.equity > 0, e.equity, np.nan)), loss - b * e.equity
+    return _over(loss, e.equity), loss - b * e.equity
 
 
 def _tracking(limit: Limit, b: FloatArray, m: Measured) -> tuple[FloatArray, FloatArray]:
@@ -220,13 +219,18 @@ def _tracking(limit: Limit, b: FloatArray, m: Measured) -> tuple[FloatArray, Flo
     return e.of_total(error), error - b * e.total
 
 
+def _over(amount: FloatArray, base: FloatArray) -> FloatArray:
+    """Amounts as fractions of T or E; NaN where that is not above 0."""
+    return ratio(amount, np.where(base > 0, base, np.nan))
+
+
 # ---- users' own limits
 
 
 def _counted(limit: Limit, b: FloatArray, m: Measured) -> tuple[FloatArray, FloatArray]:
     amount = m.positions.per_client(counted(limit, m.facts) * m.exposures.inside)
     base = m.base(limit)
-    return ratio(amount, base), (amount - b * base) * (1.0 if limit.sense == "<=" else -1.0)
+    return _over(amount, base), (amount - b * base) * (1.0 if limit.sense == "<=" else -1.0)
 
 
 def counted(limit: Limit, rows: pd.DataFrame) -> FloatArray:
@@ -285,7 +289,7 @@ def _term(limit: Limit, b: FloatArray, m: Measured) -> tuple[FloatArray, FloatAr
                 checked = True
             amount[i] = term_value(limit, inside[rows], part)
     base = m.base(limit)
-    return ratio(np.where(np.isnan(b), np.nan, amount), base), amount - b * base
+    return _over(np.where(np.isnan(b), np.nan, amount), base), amount - b * base
 
 
 def term_value(limit: Limit, money: FloatArray, rows: pd.DataFrame) -> float:

@@ -14,9 +14,9 @@ from allocator.assumptions import Assumptions, load_assumptions, risk_table
 from allocator.book import Book
 from allocator.build import build_positions
 from allocator.concentration import concentrate
+from allocator.errors import ConfigError
 from allocator.exposures import expose
 from allocator.framework import Framework, load_framework
-from allocator.errors import ConfigError
 from allocator.issues import concat
 from allocator.limits import Limit, OwnLimit, limit_list
 from allocator.measure_limits import Measured, evaluate

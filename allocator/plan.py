@@ -17,7 +17,8 @@ STATUSES: Final = ("no_trade", "in_band", "improved", "stuck", "infeasible", "un
 
 ``no_trade`` everything holds and nothing drifted · ``in_band`` every limit holds after the plan · ``improved`` some
 limit is still exceeded, none is worse · ``stuck`` nothing can improve · ``infeasible`` in hard mode, the limits cannot
-all hold · ``unfunded`` a withdrawal that nothing sellable can pay · ``insolvent`` no money of one's own in the buckets · ``invalid`` bad data, the reason says which.
+all hold · ``unfunded`` a withdrawal that nothing sellable can pay · ``insolvent`` no money of one's own in the buckets
+· ``invalid`` bad data, the reason says which.
 """
 
 SUMMARY: Final = (
@@ -77,6 +78,7 @@ SUITABILITY: Final = (
     "satellite",
     "certificate",
 )
+ALTERNATIVES: Final = ("client_id", "obstacle", "asset_id", "name", "side", "amount")
 RISKIER: Final = ("client_id", "asset_id", "name", "grade", "amount")
 CONFLICTS: Final = ("client_id", "limit", "sense", "bound", "needed", "relaxation", "amount")
 TABLES: Final = {
@@ -87,6 +89,7 @@ TABLES: Final = {
     "prices": PRICES,
     "suitability": SUITABILITY,
     "riskier": RISKIER,
+    "alternatives": ALTERNATIVES,
     "conflicts": CONFLICTS,
 }
 """Columns of every table of a plan, by name."""
@@ -149,6 +152,8 @@ class Plan:
         mode is verified.
     riskier
         What the portfolio mode would buy above the client's grade.
+    alternatives
+        The trades of the plan without each obstacle (with an open shelf, say), for comparison, never for carrying out.
     conflicts
         Hard mode: the smallest set of limits that cannot hold together; ``needed`` is the bound of each that would do
         while the others hold, ``relaxation`` (of the total) and ``amount`` how far that is.
@@ -163,6 +168,7 @@ class Plan:
     prices: pd.DataFrame
     suitability: pd.DataFrame
     riskier: pd.DataFrame
+    alternatives: pd.DataFrame
     conflicts: pd.DataFrame
 
     def __len__(self) -> int:

@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import math
-import warnings
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from allocator.analysis import Analysis
+from allocator.drawing import (
+    AFTER,
+    ALLOWED,
+    SMALL,
+    TARGET,
+    TODAY,
+    axes,
+    beside,
+    change,
+    cjk_font,
+    drawable,
+    legend,
+    scale,
+    title,
+)
 from allocator.i18n import Words, words
 from allocator.plan import Plan
-from allocator.reporting.sentences import MONTHS, amount_of, clean, grade_name
+from allocator.reporting.sentences import MONTHS, amount_of, grade_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.font_manager import FontProperties
 
-TODAY: Final = "#9A9A9A"
-AFTER: Final = "#0072B2"
-ALLOWED: Final = "#CBE0F2"
-TARGET: Final = "#D55E00"
-"""Blue and vermilion of Okabe and Ito's palette, a grey and a pale blue: apart for every kind of colour vision."""
-
-MISSING: Final = "□"
-"""Drawn for a character that the font has no glyph for."""
 BAR: Final = 0.34
 """Height of a bar where the rows are 1 apart."""
-SMALL: Final = 9.0
-LARGE: Final = 11.0
 
 
 class _Sides(NamedTuple):
@@ -75,7 +76,7 @@ def plot_buckets(result: Analysis | Plan, client_id: str, ax: Axes | None = None
     sides, said = _sides(result, client_id), words(lang)
     i = sides.today.index(client_id)
     tables = [a.select(client_id)["buckets"] for a in sides.all]
-    ax = _axes(ax, (7.4, 3.6))
+    ax = axes(ax, (7.4, 3.6))
     framework = sides.today.framework
     names = [said.name(framework.buckets[code]) for code in tables[0]["bucket"]]
     for row, (low, high, target) in enumerate(tables[0][["low", "high", "target"]].itertuples(index=False)):
@@ -84,15 +85,15 @@ def plot_buckets(result: Analysis | Plan, client_id: str, ax: Axes | None = None
             ax.vlines(target, row - 0.44, row + 0.44, color=TARGET, linewidth=2.2, zorder=3)
     _rows(ax, [table["share"].tolist() for table in tables])
     for row, shares in enumerate(zip(*(table["share"] for table in tables), strict=True)):
-        _beside(ax, row, _change([said.percent(x) for x in shares], said))
-    _scale(ax, names, said)
+        beside(ax, row, change([said.percent(x) for x in shares], said))
+    scale(ax, names, said)
     total = said.money(float(sides.today.exposures.total[i]), str(sides.today.summary["currency"].iloc[i]))
-    _title(ax, said.text("title.buckets", total=total))
+    title(ax, said.text("title.buckets", total=total))
     handles = _side_patches(sides, said)
     if math.isfinite(tables[0]["target"].iloc[0]):
-        handles.append(Patch(facecolor=ALLOWED, label=_drawable(said.text("head.allowed"))))
-        handles.append(Line2D([], [], color=TARGET, linewidth=2.2, label=_drawable(said.text("head.target"))))
-    _legend(ax, handles)
+        handles.append(Patch(facecolor=ALLOWED, label=drawable(said.text("head.allowed"))))
+        handles.append(Line2D([], [], color=TARGET, linewidth=2.2, label=drawable(said.text("head.target"))))
+    legend(ax, handles)
     return ax
 
 
@@ -125,23 +126,15 @@ def plot_concentration(result: Analysis | Plan, client_id: str, ax: Axes | None 
     sides, said = _sides(result, client_id), words(lang)
     tables = [a.select(client_id)["rules"] for a in sides.all]
     codes = [str(code) for code in tables[0]["rule"]]
-    ax = _axes(ax, (7.4, 0.9 + 0.5 * max(len(codes), 2)))
+    ax = axes(ax, (7.4, 0.9 + 0.5 * max(len(codes), 2)))
     _rows(ax, [table["severity"].tolist() for table in tables])
     for row, exposures in enumerate(zip(*(table["exposure"] for table in tables), strict=True)):
-        _beside(ax, row, _measured(codes[row], exposures, said))
-    _scale(ax, [said.name(sides.today.framework.rules[code]) for code in codes], said)
-    ax.set_xlabel(_drawable(said.text("head.severity")), fontproperties=cjk_font(SMALL), parse_math=False)
-    _title(ax, _score(sides, client_id, said))
-    _legend(ax, _side_patches(sides, said))
+        beside(ax, row, _measured(codes[row], exposures, said))
+    scale(ax, [said.name(sides.today.framework.rules[code]) for code in codes], said)
+    ax.set_xlabel(drawable(said.text("head.severity")), fontproperties=cjk_font(SMALL), parse_math=False)
+    title(ax, _score(sides, client_id, said))
+    legend(ax, _side_patches(sides, said))
     return ax
-
-
-def cjk_font(size: float = SMALL) -> FontProperties:
-    """Noto Sans SC, Latin and Chinese, for titles of your own: ``ax.set_title("…", fontproperties=cjk_font(12))``."""
-    from matplotlib.font_manager import FontProperties
-    from pylopdf_fonts_zh_cn import sans_path
-
-    return FontProperties(fname=str(sans_path()), size=size)
 
 
 def _sides(result: Analysis | Plan, client_id: str) -> _Sides:
@@ -149,15 +142,6 @@ def _sides(result: Analysis | Plan, client_id: str) -> _Sides:
         return _Sides(result, None)
     i = result.before.index(client_id)
     return _Sides(result.before, result.after if int(result.summary["trades"].iloc[i]) else None)
-
-
-def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
-    if ax is not None:
-        return ax
-    from matplotlib.figure import Figure
-
-    figure: Figure = Figure(figsize=size, layout="constrained")
-    return figure.subplots()
 
 
 def _rows(ax: Axes, sides: list[list[float]]) -> None:
@@ -168,34 +152,9 @@ def _rows(ax: Axes, sides: list[list[float]]) -> None:
         ax.barh(ys, [x if math.isfinite(x) else 0.0 for x in lengths], height=height, color=colour, zorder=2)
 
 
-def _scale(ax: Axes, names: list[str], said: Words) -> None:
-    """Rows from top to bottom with their names, and 0 to 100% below."""
-    ax.set_ylim(len(names) - 0.4, -0.6)
-    ax.set_xlim(0, 1.005)
-    plain: dict[str, Any] = {"fontproperties": cjk_font(SMALL), "parse_math": False}
-    shares = [0.0, 0.25, 0.5, 0.75, 1.0]
-    ax.set_yticks(range(len(names)), [_drawable(name) for name in names], **plain)
-    ax.set_xticks(shares, [said.percent(x, 0) for x in shares], **plain)
-    ax.tick_params(axis="both", length=0)
-    ax.spines[["top", "right", "bottom"]].set_visible(False)
-    ax.grid(axis="x", color="#E6E6E6", linewidth=0.8)
-    ax.set_axisbelow(True)
-
-
-def _beside(ax: Axes, row: int, text: str) -> None:
-    """Write to the right of the axes, on the line of a row: nothing drawn can lie under it."""
-    place = ax.get_yaxis_transform()
-    ax.text(1.015, row, _drawable(text), transform=place, va="center", fontproperties=cjk_font(SMALL), parse_math=False)
-
-
-def _change(texts: list[str], said: Words) -> str:
-    """Two values as a change, one or two equal ones as they are."""
-    return texts[0] if texts[0] == texts[-1] else said.text("number.change", before=texts[0], after=texts[-1])
-
-
 def _measured(rule: str, exposures: tuple[float, ...], said: Words) -> str:
     """What a rule measured, today and after: a share, or months with their unit."""
-    text = _change([amount_of(rule, float(x), said) for x in exposures], said)
+    text = change([amount_of(rule, float(x), said) for x in exposures], said)
     months = rule == MONTHS and not all(math.isnan(x) for x in exposures)
     return said.text("number.months", months=text) if months else text
 
@@ -209,44 +168,8 @@ def _score(sides: _Sides, client_id: str, said: Words) -> str:
     return said.text("title.concentration_change", before=first, after=score, grade=grade)
 
 
-def _title(ax: Axes, text: str) -> None:
-    ax.set_title(_drawable(text), loc="left", fontproperties=cjk_font(LARGE), parse_math=False, pad=10)
-
-
 def _side_patches(sides: _Sides, said: Words) -> list[Any]:
     from matplotlib.patches import Patch
 
     named = zip((TODAY, AFTER), ("head.today", "head.after"), sides.all, strict=False)
-    return [Patch(facecolor=colour, label=_drawable(said.text(key))) for colour, key, _ in named]
-
-
-def _legend(ax: Axes, handles: list[Any]) -> None:
-    """Put the legend below what stands under the axes; counted in lines of text, it fits every size."""
-    lines = 4.0 if ax.get_xlabel() else 2.4
-    place: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.0), "borderaxespad": lines}
-    box = ax.legend(handles=handles, ncols=len(handles), frameon=False, prop=cjk_font(SMALL), **place)
-    for text in box.get_texts():
-        text.set_parse_math(False)
-
-
-def _drawable(text: str) -> str:
-    """Put `MISSING` where the font has no glyph, and say how often: a box that nobody mentions would look like data."""
-    shown = clean(text)
-    lost = sum(ord(c) not in _glyphs() for c in shown)
-    if not lost:
-        return shown
-    # the characters themselves stay out of the message: they may be part of a name
-    warnings.warn(
-        f"{lost} characters of a label have no glyph in Noto Sans SC and are drawn as {MISSING}; "
-        "change the name in the framework",
-        stacklevel=3,
-    )
-    return "".join(c if ord(c) in _glyphs() else MISSING for c in shown)
-
-
-@cache
-def _glyphs() -> frozenset[int]:
-    from matplotlib.ft2font import FT2Font
-    from pylopdf_fonts_zh_cn import sans_path
-
-    return frozenset(FT2Font(str(sans_path())).get_charmap())
+    return [Patch(facecolor=colour, label=drawable(said.text(key))) for colour, key, _ in named]

@@ -92,7 +92,7 @@ def fill_ids(rows: pd.DataFrame, alive: Mask) -> tuple[pd.DataFrame, list[Note]]
         ids.iloc[moved] = name + " (" + pd.Series(number, index=name.index).astype("str") + ")"
         others = inside[~_mask(moved, len(rows))[inside]]
         order = np.concatenate([others, moved])
-        clash = rows.assign(asset_id=ids).iloc[order].duplicated(keys).to_numpy()[len(others):]
+        clash = rows.assign(asset_id=ids).iloc[order].duplicated(keys).to_numpy()[len(others) :]
         if not clash.any():
             break
         number = number + clash

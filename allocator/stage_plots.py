@@ -6,8 +6,8 @@ import math
 from itertools import cycle
 from typing import TYPE_CHECKING, Any, Final
 
+from allocator.drawing import SMALL, axes, beside, cjk_font, drawable, legend, scale, title
 from allocator.i18n import words
-from allocator.plots import SMALL, _axes, _beside, _drawable, _legend, _scale, _title, cjk_font
 from allocator.staging import Stages
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def plot_stages(stages: Stages, client_id: str, *, ax: Axes | None = None, lang:
     if math.isfinite(buckets[0]["target"].iloc[0]):
         rows.append(buckets[0]["target"].tolist())
         names.append(said.text("head.target"))
-    ax = _axes(ax, (7.4, 1.5 + 0.36 * len(rows)))
+    ax = axes(ax, (7.4, 1.5 + 0.36 * len(rows)))
     framework = ends[0].framework
     labels = [said.name(framework.buckets[code]) for code in buckets[0]["bucket"]]
     begin = [0.0] * len(rows)
@@ -69,20 +69,20 @@ def plot_stages(stages: Stages, client_id: str, *, ax: Axes | None = None, lang:
             if share >= ROOM:
                 _inside(ax, (begin[k] + share / 2, k), said.percent(share, 0), ink)
         begin = [a + b for a, b in zip(begin, shares, strict=True)]
-    _scale(ax, names, said)
+    scale(ax, names, said)
     if len(rows) > len(ends):
         ax.axhline(len(ends) - 0.5, color="#9A9A9A", linewidth=0.8)
-    _beside(ax, -1, f"{said.text('head.score')} · {said.text('head.limits')}")
+    beside(ax, -1, f"{said.text('head.score')} · {said.text('head.limits')}")
     for k, (score, over) in enumerate(table[["score", "limits_exceeded"]].itertuples(index=False)):
-        _beside(ax, k, f"{said.number(float(score), 0)} · {int(over)}")
+        beside(ax, k, f"{said.number(float(score), 0)} · {int(over)}")
     i = ends[0].index(client_id)
     currency = str(ends[0].positions.clients["currency"].iloc[i])
     total = said.money(float(ends[0].exposures.total[i]), currency)
-    _title(ax, said.tight(said.text("title.buckets", total=total)))
-    _legend(ax, [Patch(facecolor=c, label=_drawable(name)) for name, (c, _) in zip(labels, cycle(COLOURS))])
+    title(ax, said.tight(said.text("title.buckets", total=total)))
+    legend(ax, [Patch(facecolor=c, label=drawable(name)) for name, (c, _) in zip(labels, cycle(COLOURS))])
     return ax
 
 
 def _inside(ax: Axes, at: tuple[float, float], text: str, colour: str) -> None:
     plain: dict[str, Any] = {"ha": "center", "va": "center", "parse_math": False, "zorder": 3}
-    ax.text(*at, _drawable(text), color=colour, fontproperties=cjk_font(SMALL), **plain)
+    ax.text(*at, drawable(text), color=colour, fontproperties=cjk_font(SMALL), **plain)

@@ -39,8 +39,8 @@ class Stages:
     ----------
     plans
         One plan per stage, each with its certificates; ``plans[0].before`` is today, ``plans[k].after`` the end of
-        stage k + 1. A holding sold whole stands with value 0 in the ``after`` of the stage that sold it, and is gone
-        from the next.
+        stage k + 1. A holding sold whole stands with value 0 in the ``after`` of the stage that sold it; what is worth
+        nothing is gone from the next.
     table
         A row per client and stage, from stage 0 (today, without the columns of a plan) on: ``client_id``, ``stage``,
         ``date``, ``status``, ``score``, ``limits_exceeded``, ``excess``, ``volatility``, and of the stage's own plan
@@ -114,15 +114,15 @@ class Stages:
         return tables | {name: t[t["client_id"] == client_id].reset_index(drop=True) for name, t in own.items()}
 
     def __repr__(self) -> str:
-        s, last = self.summary, self.table[self.table["stage"] == len(self.plans)]
+        s = self.summary
         shares = " → ".join(f"{x:.0%}" for x in s["share_in_band"])
-        failed = int((~last["certificate"].astype(bool)).sum())
+        failed = sum(int((~plan.summary["certificate"]).sum()) for plan in self.plans)
         lines = [
             f"Stages for {len(self):,} clients: {len(self.plans)} plans, {self.dates[1]} to {self.dates[-1]}",
             f"  in band, today and after each stage: {shares}",
             f"  median cost {s['cost_share'].iloc[-1]:.1%} of the total; "
             f"bought and sold again by {self.undone['client_id'].nunique():,} clients; "
-            f"certificates of the last stage that fail: {failed:,}",
+            f"certificates that fail: {failed:,}",
             "  tables: table, reached, undone, summary; plans has a plan per stage",
         ]
         return "\n".join(lines)
@@ -220,7 +220,10 @@ def _beginning(analysis: Analysis) -> _Pace:
 
 
 def _next(plan: Plan, pace: _Pace, on: dt.date) -> tuple[Positions, _Pace]:
-    """Positions at the beginning of the next stage: what was sold whole is gone, and what may be sold is set anew."""
+    """Positions at the beginning of the next stage: what may be sold is set anew, and what is worth nothing is gone.
+
+    A product that was sold whole can so be bought again under its own name.
+    """
     before, p = plan.before.positions, plan.after.positions
     # plans put what is new behind each client's own holdings; what was not there before reads the blank at the end
     place = np.arange(len(p.value)) - p.start[p.client]
@@ -234,12 +237,12 @@ def _next(plan: Plan, pace: _Pace, on: dt.date) -> tuple[Positions, _Pace]:
         kept=np.append(pace.kept, False)[at],
     )
     most = p.pace * following.worth
-    most = np.where(p.value - most <= CENT * following.turns, p.value, most)
-    part = np.minimum(np.nan_to_num(ratio(most, p.value), nan=1.0), 1.0)
+    most = np.where((p.pace > 0) & (p.value - most <= CENT * following.turns), p.value, most)
+    part = np.minimum(np.nan_to_num(ratio(most, p.value)), 1.0)
     whole = np.where(p.pace * following.turns >= 1 - 1e-9, 1.0, p.pace)
-    can = np.where(p.pace > 0, np.where(p.indivisible, whole, part), 0.0)
+    can = np.where(p.indivisible, whole, part)
     p = replace(p, tradable=free, locked=~free | following.kept, sellable=can * free)
-    keep = ~((was > 0) & (p.value == 0))
+    keep = p.value > 0
     return _only(p, keep), _Pace(following.worth[keep], following.turns[keep], following.kept[keep])
 
 

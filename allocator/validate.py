@@ -121,7 +121,8 @@ def type_table(table: str, raw: RawTable) -> Typed:
     cells = {c.name: read_cells(c, raw.frame.iloc[:, where[c.name]], raw.epoch) for c in present}
     void = _void(raw.frame, cells, set(where.values()))
     typed = _assembled(table, {name: c.values for name, c in cells.items()}, count).assign(
-        row=rows, file=repeated(raw.file, count))
+        row=rows, file=repeated(raw.file, count)
+    )
     notes = _cell_notes(table, raw, where, cells, void)
     typed, more = _check_signs(table, typed, cells)
     notes += more
@@ -135,8 +136,14 @@ def type_table(table: str, raw: RawTable) -> Typed:
             alive[note.at] &= not note.drops
     used = int(alive.sum())
     nothing = int(void.sum())
-    counts = {"table": table, "file": raw.file, "read": count + raw.lost + raw.ignored, "used": used,
-              "set_aside": count - used - nothing + raw.lost, "ignored": nothing + raw.ignored}
+    counts = {
+        "table": table,
+        "file": raw.file,
+        "read": count + raw.lost + raw.ignored,
+        "used": used,
+        "set_aside": count - used - nothing + raw.lost,
+        "ignored": nothing + raw.ignored,
+    }
     issues = concat([raw.issues, _unknown_columns(table, raw, unknown), *_issues(table, raw, where, typed, notes)])
     return Typed(typed[alive].reset_index(drop=True), issues, counts, frozenset(f"{table}.{name}" for name in where))
 
@@ -155,8 +162,10 @@ def _match(table: str, raw: RawTable) -> tuple[dict[str, int], list[int]]:
         if name is None:
             unknown.append(i)
         elif name in where:
-            raise InputError(f"{raw.file}: the columns {_list([headers[where[name]], header])} both mean '{name}' "
-                             f"in {table}; remove or rename one")
+            raise InputError(
+                f"{raw.file}: the columns {_list([headers[where[name]], header])} both mean '{name}' "
+                f"in {table}; remove or rename one"
+            )
         else:
             where[name] = i
     needed = [(c.name,) for c in TABLES[table] if c.required] + list(ONE_OF.get(table, ()))
@@ -172,8 +181,10 @@ def _absent(table: str, file: str, group: tuple[str, ...], found: list[str] | No
     if found is None:
         # Without a single known header line 1 may well be data, which must not end up in a message.
         return f"{file}: no header row for {table}; the first row must hold column names, among them {accepted}"
-    return (f"{file}: no column '{' or '.join(group)}' in {table}; accepted headers: {accepted}; "
-            f"headers found: {_list(found)}")
+    return (
+        f"{file}: no column '{' or '.join(group)}' in {table}; accepted headers: {accepted}; "
+        f"headers found: {_list(found)}"
+    )
 
 
 def _void(frame: pd.DataFrame, cells: Mapping[str, Cells], known: set[int]) -> Mask:
@@ -200,10 +211,28 @@ def _cell_notes(
         void[broken["at"].to_numpy(dtype=np.int64)] = False
         for code, part in broken.groupby("code", sort=True):
             at = part["at"].to_numpy(dtype=np.int64)
-            notes.append(Note(at, column.name, str(code), mend=list(part["mend"]), value=list(part["value"]),
-                              drops=column.required))
-        notes += [Note(f.at, column.name, f.code, f.severity, f.mend, drops=f.severity == ERROR and column.required,
-                       whole=f.whole) for f in found.findings]
+            notes.append(
+                Note(
+                    at,
+                    column.name,
+                    str(code),
+                    mend=list(part["mend"]),
+                    value=list(part["value"]),
+                    drops=column.required,
+                )
+            )
+        notes += [
+            Note(
+                f.at,
+                column.name,
+                f.code,
+                f.severity,
+                f.mend,
+                drops=f.severity == ERROR and column.required,
+                whole=f.whole,
+            )
+            for f in found.findings
+        ]
         if column.required:
             gone = found.empty & ~void
             gone[broken["at"].to_numpy(dtype=np.int64)] = False
@@ -232,8 +261,9 @@ def _check_signs(table: str, typed: pd.DataFrame, cells: Mapping[str, Cells]) ->
             if unknown.any():
                 notes.append(Note(at[unknown], column.name, "currency_sign", WARNING))
             if other.any():
-                notes.append(Note(at[other], column.name, "currency_sign", mend=list(currency[other]),
-                                  drops=column.required))
+                notes.append(
+                    Note(at[other], column.name, "currency_sign", mend=list(currency[other]), drops=column.required)
+                )
                 values = typed[column.name].to_numpy(copy=True)
                 values[at[other]] = np.nan if column.default is None else column.default
                 typed = typed.assign(**{column.name: values})
@@ -253,8 +283,16 @@ def _unknown_columns(table: str, raw: RawTable, unknown: list[int]) -> pd.DataFr
         if not header and (as_text(raw.frame.iloc[:, i])[0] == "").all():
             continue  # a trailing delimiter, not a column
         near = difflib.get_close_matches(header_key(header), list(known), n=1)
-        rows.append({"file": raw.file, "table": table, "column": header, "code": "unknown_column", "severity": INFO,
-                     "mend": known[near[0]] if near else ""})
+        rows.append(
+            {
+                "file": raw.file,
+                "table": table,
+                "column": header,
+                "code": "unknown_column",
+                "severity": INFO,
+                "mend": known[near[0]] if near else "",
+            }
+        )
     return issue_table(rows)
 
 
@@ -270,13 +308,19 @@ def _issues(
             value = as_text(raw.frame.iloc[note.at, where[note.column]])[0]
         else:
             value = repeated("", len(note.at))
-        part = pd.DataFrame({
-            "client_id": typed["client_id"].to_numpy()[note.at] if has_client and not note.whole else "",
-            "row": 0 if note.whole else typed["row"].to_numpy()[note.at], "value": value.str.slice(0, SHOWN),
-            "mend": note.mend,
-        })
-        out.append(part.assign(file=raw.file, table=table, column=note.column, code=note.code,
-                               severity=note.severity)[list(COLUMNS)])
+        part = pd.DataFrame(
+            {
+                "client_id": typed["client_id"].to_numpy()[note.at] if has_client and not note.whole else "",
+                "row": 0 if note.whole else typed["row"].to_numpy()[note.at],
+                "value": value.str.slice(0, SHOWN),
+                "mend": note.mend,
+            }
+        )
+        out.append(
+            part.assign(file=raw.file, table=table, column=note.column, code=note.code, severity=note.severity)[
+                list(COLUMNS)
+            ]
+        )
     return out
 
 

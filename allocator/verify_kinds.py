@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import ROUND_FLOOR, Decimal
+from operator import mul
 
 from allocator.assumptions import Assumptions, risk_table
 from allocator.framework import Framework
@@ -59,10 +60,9 @@ class Scenarios:
 
     def shortfall(self, classes: Mapping[str, Decimal]) -> Decimal:
         """Mean loss of the worst scenarios, the one at the edge of the tail in part (Rockafellar and Uryasev 2000)."""
-        outcome = [ZERO] * self.count
-        for code, money in classes.items():
-            outcome = [x + money * r for x, r in zip(outcome, self.returns[code], strict=True)]
-        outcome.sort()
+        money = [x for x in classes.values() if x]
+        rows = zip(*(self.returns[code] for code, x in classes.items() if x), strict=True)
+        outcome = sorted(sum(map(mul, money, row), ZERO) for row in rows) or [ZERO] * self.count
         whole = int(self.tail.to_integral_value(ROUND_FLOOR))
         worst = sum(outcome[:whole], ZERO)
         if self.tail > whole:

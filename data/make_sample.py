@@ -202,7 +202,8 @@ CLIENTS = (
         H("活期存款", CASH, 0.46, "JC"), H("定期存款", CASH, 0.47, "XH"), H("电子式储蓄国债", "savings_bond", 0.9),
         zh("P02", 1.6), zh("P03", 0.87), zh("P04", 0.4), zh("P05", 0.9), zh("P06", 0.9), zh("P07", 0.85),
         zh("P08", 0.65), H("个人养老金", "retirement_account", 0.2, "JC"), H("松风里 4-203", FLAT, 0.8),
-        H("紫砂壶与字画", "collectible", 0.1, restriction="禁止卖出"), H("自住房 松风里 1-1102", HOME, 3.6)), labels=True),
+        H("紫砂壶与字画", "collectible", 0.1, restriction="禁止卖出"),
+        H("自住房 松风里 1-1102", HOME, 3.6)), labels=True),
     # 6: founder with 60% in the own listed company
     C("C007", "进取型", "platinum", "RM-03", 55, 3, 8_000_000, 260_000, 10_000_000, (
         H("Chengyao Technology, founder's shares", SHARE, 90, "CY", own="true", restriction="never_buy"),

@@ -8,7 +8,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 import allocator as al
-from allocator.plots import cjk_font, plot_buckets, plot_concentration
+from allocator.drawing import cjk_font
+from allocator.plots import plot_buckets, plot_concentration
 
 HERE = Path(__file__).resolve().parent
 CLIENT = "C002"

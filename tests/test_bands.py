@@ -109,6 +109,7 @@ def test_deposits_at_one_bank_above_the_insured_amount_are_pointed_out_once_per_
     ]
     a = analyze(book_of(*rows, clients=clients), on=ON)
     found = told(a, "insured_amount")
+    assert set(found["file"]) == {"DataFrame"}
     assert found[["client_id", "row", "value", "mend", "severity", "column"]].to_numpy().tolist() == [
         ["a", 2, "500000.01", "500000", "info", "issuer"],
         ["u", 8, "250000.50", "250000", "info", "issuer"],

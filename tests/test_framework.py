@@ -10,6 +10,7 @@ import pytest
 from conftest import ROOT
 
 from allocator.assumptions import load_assumptions, risk_table
+from allocator.classify import match_cfi
 from allocator.config import merge, presets
 from allocator.errors import ConfigError
 from allocator.framework import BUDGETS, LABELS, LIMITS, OUTSIDE, RISKS, load_framework
@@ -320,3 +321,12 @@ def test_wrong_scenarios_are_named(tmp_path: Path, text: str) -> None:
     path.write_text(f'extends = "long_run"\n[scenarios]\n{text}\n', "utf-8")
     with pytest.raises(ConfigError, match="scenarios"):
         load_assumptions(path)
+
+
+@pytest.mark.parametrize("code", ["ESVUFR", "EPVUFR", "ECVUFR", "EFVUFR", "EDSUFR"])
+def test_every_kind_of_share_in_the_cfi_table_is_a_listed_share(code: str) -> None:
+    """Common, preferred, both kinds of convertible ones, and depositary receipts."""
+    import pandas as pd
+
+    f = load_framework()
+    assert f.class_codes[match_cfi(pd.Series([code]), f)[0]] == "listed_equity"

@@ -18,8 +18,9 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from allocator import analyze, load_framework, rebalance
+from allocator.drawing import AFTER, ALLOWED, MISSING, TODAY, cjk_font
 from allocator.errors import ConfigError, InputError
-from allocator.plots import AFTER, ALLOWED, MISSING, TODAY, cjk_font, plot_buckets, plot_concentration
+from allocator.plots import plot_buckets, plot_concentration
 
 PLOTS = (plot_buckets, plot_concentration)
 ROWS = [("c1", "Cash", "deposit", 50_000), ("c1", "Flat", "investment_property", 950_000)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from allocator.schema import RESTRICTIONS
 from allocator.validate import RawTable, type_table
 
 
@@ -87,3 +88,31 @@ def test_rates_and_fund_weights() -> None:
     assert list(typed.frame["fund_id"]) == ["a", "a", "c"]
     assert list(typed.issues["code"]) == ["weights_sum"] * 2
     assert list(typed.issues["value"]) == ["0.9"] * 2
+
+
+def test_restrictions_are_read_in_both_languages_and_what_is_not_understood_is_not_traded_against() -> None:
+    cells = ["", "禁止卖出", "Never Buy, sell-first", "优先卖出；禁止买入", "never_sell|never_sell"]
+    cells += ["keep", " ; ", "hold|禁止买入"]
+    typed = type_table("holdings", holdings(*({"restriction": c, "name": f"n{i}"} for i, c in enumerate(cells))))
+    assert list(typed.frame["restriction"]) == [
+        "",
+        "never_sell",
+        "never_buy|sell_first",
+        "never_buy|sell_first",
+        "never_sell",
+        "never_sell|never_buy",
+        "",
+        "never_sell|never_buy",
+    ]
+    odd = typed.issues
+    assert odd[["row", "column", "code", "severity", "value"]].to_numpy().tolist() == [
+        [7, "restriction", "unknown_restriction", "warning", "keep"],
+        [9, "restriction", "unknown_restriction", "warning", "hold|禁止买入"],
+    ]
+
+
+def test_every_word_for_a_restriction_means_it_alone() -> None:
+    words = [(code, w) for code, also in RESTRICTIONS.items() for w in (code, *also, code.replace("_", " ").upper())]
+    typed = type_table("holdings", holdings(*({"restriction": w, "name": f"n{i}"} for i, (_, w) in enumerate(words))))
+    assert list(typed.frame["restriction"]) == [code for code, _ in words]
+    assert typed.issues.empty

@@ -184,3 +184,29 @@ def test_readme_names_every_client_and_case(clients: pd.DataFrame) -> None:
     rows = re.findall(r"^\| (C\d{3}) \| (\S+) \| (\d+) \|", text, flags=re.M)
     assert {c: b for c, b, _ in rows} == clients["risk_band"].to_dict()
     assert {int(n) for _, _, n in rows} == set(range(1, 22))
+
+
+def test_restrictions_are_those_of_the_readme(holdings: pd.DataFrame) -> None:
+    told = holdings[holdings["restriction"] != ""]
+    assert list(zip(told["client_id"], told["code"], told["restriction"], strict=True)) == [
+        ("C006", "collectible", "禁止卖出"),
+        ("C007", "listed_equity", "never_buy"),
+        ("C009", "investment_property", "never_sell"),
+        ("C013", "listed_equity", "sell_first"),
+        ("C023", "collectible", "never_sell; never_buy"),
+    ]
+
+
+def test_holdings_take_what_they_do_not_say_from_their_product(holdings: pd.DataFrame) -> None:
+    from allocator.book import read_book
+    from allocator.pipeline import analyze
+
+    h = analyze(read_book(SAMPLE)).holdings
+    products = read("products").set_index("product_id")
+    assert {p for p, s in products["sector"].items() if s} == {"P01", "P07", "P10", "P14"}
+    blank = (holdings["sector"] == "").to_numpy() & (h["product_id"] == "P10").to_numpy()
+    assert blank.sum() >= 2
+    assert set(h.loc[blank, "sector"]) == {"logistics"}
+    own = (holdings["sector"] != "").to_numpy()
+    assert h.loc[own, "sector"].tolist() == holdings.loc[own, "sector"].tolist()
+    assert set(h["currency"]) == {"CNY", "USD", "HKD"}

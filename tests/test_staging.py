@@ -73,7 +73,7 @@ def check(result: Stages) -> None:
 
 
 def check_pace(result: Stages) -> None:
-    """No part of anything is sold faster than its pace, counted from the trade lists alone."""
+    """Nothing is sold faster than its pace, nor held back, counted from the trade lists alone."""
     p = result.plans[0].before.positions
     usual = {code: c.sellable for code, c in result.plans[0].before.framework.classes.items()}
     keys = list(zip(p.holdings["client_id"], p.holdings["asset_id"], strict=True))
@@ -92,6 +92,12 @@ def check_pace(result: Stages) -> None:
             worth[key] = worth.get(key, 0.0) + row.amount
             pace.setdefault(key, usual[row.asset_class])
             whole.setdefault(key, False)
+        if k < len(result.plans):  # and all of that may be sold next
+            p = result.plans[k].before.positions
+            for h in np.flatnonzero(p.tradable & ~p.indivisible):
+                key = (p.holdings["client_id"].iloc[h], p.holdings["asset_id"].iloc[h])
+                most = min(pace[key] * worth[key], p.value[h])
+                assert p.sellable[h] * p.value[h] == pytest.approx(most, abs=0.01 * (k + 1))
 
 
 @pytest.fixture(scope="module")

@@ -26,8 +26,11 @@ MAX_BYTES: Final = 1 << 30
 PEEK: Final = 1 << 16
 DELIMITERS: Final = (",", ";", "\t")
 _BOMS: Final = (
-    (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 
 
@@ -40,8 +43,9 @@ def existing_file(source: Any) -> Path:
         It is no path, is absent, or is a pipe or device.
     """
     if not isinstance(source, str | os.PathLike):
-        raise InputError(f"cannot read a {type(source).__name__}; give a file, a directory, a DataFrame or a mapping "
-                         "of tables")
+        raise InputError(
+            f"cannot read a {type(source).__name__}; give a file, a directory, a DataFrame or a mapping of tables"
+        )
     path = Path(source)
     try:
         found = path.exists()
@@ -127,10 +131,21 @@ def parse(data: bytes, file: str, table: str, id_headers: Iterable[str] | None =
     at = next((i for i, h in enumerate(header) if header_key(h) in ids), None)
     issues = [_ragged_issues(ragged, skipped, delimiter, at).assign(file=file, table=table)]
     if encoding not in ("utf-8", "utf-16-le", "utf-16-be"):
-        issues.append(issue_table([{"file": file, "table": table, "code": "encoding", "value": encoding.upper(),
-                                    "severity": INFO, "mend": "UTF-8"}]))
-    return RawTable(frame, file, rows=numbers, issues=concat(issues), lost=len(ragged),
-                    ignored=len(odd) - len(ragged))
+        issues.append(
+            issue_table(
+                [
+                    {
+                        "file": file,
+                        "table": table,
+                        "code": "encoding",
+                        "value": encoding.upper(),
+                        "severity": INFO,
+                        "mend": "UTF-8",
+                    }
+                ]
+            )
+        )
+    return RawTable(frame, file, rows=numbers, issues=concat(issues), lost=len(ragged), ignored=len(odd) - len(ragged))
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -162,7 +177,7 @@ def _refuse_binary(data: bytes, file: str) -> None:
 def _utf8(data: bytes, file: str) -> tuple[bytes, str]:
     """Bytes as UTF-8 without mark, and the encoding they had."""
     mark, encoding = next(((m, e) for m, e in _BOMS if data.startswith(m)), (b"", ""))
-    body = data[len(mark):]
+    body = data[len(mark) :]
     try:
         if encoding and encoding != "utf-8":
             body = body.decode(encoding).encode()
@@ -172,8 +187,9 @@ def _utf8(data: bytes, file: str) -> tuple[bytes, str]:
     except UnicodeDecodeError as error:
         line = body[: error.start].count(b"\n") + 1
         if encoding or _nearly_utf8(body[max(0, error.start - PEEK) : error.start + PEEK]):
-            raise InputError(f"{file}: line {line} has a broken {encoding or 'UTF-8'} character; save the file again "
-                             "as CSV UTF-8") from error
+            raise InputError(
+                f"{file}: line {line} has a broken {encoding or 'UTF-8'} character; save the file again as CSV UTF-8"
+            ) from error
         try:
             body, encoding = body.decode("gb18030").encode(), "gb18030"
         except UnicodeDecodeError:
@@ -212,6 +228,7 @@ def _record(text: str, delimiter: str) -> list[str]:
 
 def _delimiter(head: str, known: set[str]) -> str:
     """Choose the delimiter that gives most known headers, then most columns."""
+
     def worth(delimiter: str) -> tuple[int, int]:
         header = _record(head, delimiter)
         return sum(header_key(h) in known for h in header), len(header)
@@ -237,10 +254,12 @@ def _records(
             pa.BufferReader(body),
             # One block: a record may then be as long as it likes, and records are numbered over the whole file.
             read_options=pc.ReadOptions(use_threads=False, autogenerate_column_names=True, block_size=len(body) + 1),
-            parse_options=pc.ParseOptions(delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=False,
-                                          invalid_row_handler=keep),
-            convert_options=pc.ConvertOptions(column_types={f"f{i}": pa.string() for i in range(width)},
-                                              strings_can_be_null=False),
+            parse_options=pc.ParseOptions(
+                delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=keep
+            ),
+            convert_options=pc.ConvertOptions(
+                column_types={f"f{i}": pa.string() for i in range(width)}, strings_can_be_null=False
+            ),
         )
     except (pa.ArrowException, ValueError):
         # Without the cause: its message may hold a row.
@@ -264,8 +283,10 @@ def _check_quotes(body: bytes, delimiter: str, records: int, file: str) -> None:
         for _ in reader:
             pass
     except csv.Error as error:
-        raise InputError(f'{file}: a quote (") is not closed, or stands inside a cell, near line {reader.line_num}; '
-                         "write it twice, or quote the whole cell") from error
+        raise InputError(
+            f'{file}: a quote (") is not closed, or stands inside a cell, near line {reader.line_num}; '
+            "write it twice, or quote the whole cell"
+        ) from error
     finally:
         csv.field_size_limit(usual)
 
@@ -277,7 +298,14 @@ def _ragged_issues(
         return issue_table()
     owners = [_record(text[:PEEK], delimiter)[at : at + 1] if at is not None else [] for _, _, _, text in ragged]
     ids, _ = clean_text(pd.Series([o[0] if o else "" for o in owners], dtype="str"), fold=True)
-    return issue_table({
-        "client_id": owner, "row": number + skipped, "code": "ragged_row", "value": text[:SHOWN], "severity": ERROR,
-        "mend": f"{expected}/{actual}",
-    } for owner, (number, expected, actual, text) in zip(ids, ragged, strict=True))
+    return issue_table(
+        {
+            "client_id": owner,
+            "row": number + skipped,
+            "code": "ragged_row",
+            "value": text[:SHOWN],
+            "severity": ERROR,
+            "mend": f"{expected}/{actual}",
+        }
+        for owner, (number, expected, actual, text) in zip(ids, ragged, strict=True)
+    )

@@ -15,8 +15,13 @@ from allocator.schema import TABLES
 from allocator.validate import RawTable
 
 SHEETS: Final[Mapping[str, tuple[str, ...]]] = {
-    "holdings": ("持仓", "资产"), "clients": ("客户",), "debts": ("负债",), "products": ("产品",), "fx": ("汇率",),
-    "lookthrough": ("穿透",), "overrides": ("改类", "归类"),
+    "holdings": ("持仓", "资产"),
+    "clients": ("客户",),
+    "debts": ("负债",),
+    "products": ("产品",),
+    "fx": ("汇率",),
+    "lookthrough": ("穿透",),
+    "overrides": ("改类", "归类"),
 }
 """Chinese names of sheets and files beside the tables' own."""
 CSV: Final = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
@@ -130,8 +135,10 @@ def _listed(folder: Path) -> dict[str, Path]:
             raise InputError(f"{folder.name}: both {found[table].name} and {path.name} hold {table}; keep one of them")
         found[table] = path
     if "holdings" not in found:
-        raise InputError(f"{folder.name}: no holdings in this directory; it needs a file holdings.csv, .xlsx or "
-                         ".parquet (持仓 works too)")
+        raise InputError(
+            f"{folder.name}: no holdings in this directory; it needs a file holdings.csv, .xlsx or "
+            ".parquet (持仓 works too)"
+        )
     return found
 
 

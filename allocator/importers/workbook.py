@@ -56,18 +56,27 @@ def read(path: Path, table_of: Callable[[str], str], table: str = "") -> dict[st
     except calamine.PasswordError as error:
         raise InputError(f"{path.name}: the workbook is protected by a password; save it without one") from error
     except (calamine.CalamineError, OSError, ValueError) as error:
-        raise InputError(f"{path.name}: the workbook is damaged; open it in a spreadsheet program and save it "
-                         "again") from error
+        raise InputError(
+            f"{path.name}: the workbook is damaged; open it in a spreadsheet program and save it again"
+        ) from error
     wanted = table or "holdings"
     if read.get(wanted) is None:
         raise InputError(f"{path.name}: the sheet for {wanted} is empty; it needs a header and rows")
     out = {name: raw for name, raw in read.items() if raw is not None}
     if strange and not table:
         first = out[wanted]
-        more = issue_table({"file": path.name, "table": wanted, "column": name, "code": "unknown_sheet",
-                            "severity": INFO} for name in strange)
-        out[wanted] = RawTable(first.frame, first.file, rows=first.rows, epoch=first.epoch, faults=first.faults,
-                               issues=concat([first.issues, more]))
+        more = issue_table(
+            {"file": path.name, "table": wanted, "column": name, "code": "unknown_sheet", "severity": INFO}
+            for name in strange
+        )
+        out[wanted] = RawTable(
+            first.frame,
+            first.file,
+            rows=first.rows,
+            epoch=first.epoch,
+            faults=first.faults,
+            issues=concat([first.issues, more]),
+        )
     return out
 
 
@@ -104,7 +113,7 @@ def _raw(sheet: Any, file: str, seen: Scan) -> RawTable | None:
     first = top + head + 2  # number of the row after the header, counted from 1
     header = ["" if cell is None else str(cell).strip() for cell in rows[head]]
     broken = [f for f in seen.faults.get(sheet.name, []) if f.row >= first]
-    body = rows[head + 1:]
+    body = rows[head + 1 :]
     # Rows of nothing but broken cells at the end were left off by the reader.
     body += [[""] * len(header)] * (max([f.row - first + 1 for f in broken], default=0) - len(body))
     columns = [_column(list(cells)) for cells in zip(*body, strict=True)] or [_column([]) for _ in header]
@@ -123,8 +132,13 @@ def _column(cells: list[Any]) -> pd.Series[Any]:
 
 def _placed(faults: list[Fault], first: int, left: int, frame: pd.DataFrame, sheet: str) -> pd.DataFrame:
     rows = [
-        {"at": fault.row - first, "column": frame.columns[fault.column - 1 - left], "code": fault.code,
-         "value": fault.value, "mend": f"{sheet}!{_letters(fault.column)}{fault.row}"}
+        {
+            "at": fault.row - first,
+            "column": frame.columns[fault.column - 1 - left],
+            "code": fault.code,
+            "value": fault.value,
+            "mend": f"{sheet}!{_letters(fault.column)}{fault.row}",
+        }
         for fault in faults
         if 0 <= fault.column - 1 - left < frame.shape[1]
     ]

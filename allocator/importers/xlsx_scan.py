@@ -118,8 +118,10 @@ def _measure(stream: IO[bytes], name: str) -> bool:
         if len(rest) > 16 * _CHUNK:
             raise InputError(_damaged(name))
         if _TYPED.search(text) or b"\0" in text:
-            raise InputError(f"{name}: the workbook declares XML entities or an odd encoding, which no spreadsheet "
-                             "program does; open it in one and save it")
+            raise InputError(
+                f"{name}: the workbook declares XML entities or an odd encoding, which no spreadsheet "
+                "program does; open it in one and save it"
+            )
         count = len(_CELL.findall(text))
         places = _AT.findall(text)
         cells += count
@@ -130,8 +132,10 @@ def _measure(stream: IO[bytes], name: str) -> bool:
         suspect = suspect or _is_suspect(tail + text)
         tail = text[-512:]
     if rows * width > FAR and cells < FILLED * rows * width:
-        raise InputError(f"{name}: a sheet reaches to row {rows}, column {width}, but has only {cells} cells; delete "
-                         "the stray cells far out, or copy the table to a new sheet")
+        raise InputError(
+            f"{name}: a sheet reaches to row {rows}, column {width}, but has only {cells} cells; delete "
+            "the stray cells far out, or copy the table to a new sheet"
+        )
     return suspect
 
 

@@ -117,7 +117,7 @@ def _least(problem: Problem, parts: list[_Part], chosen: Iterable[int], hard: It
     return sum(_excess(parts[k], over.rows, over.names, over.convex) for k in chain(chosen))
 
 
-def _excess(part: _Part, rows: np.ndarray, names: np.ndarray, convex: np.ndarray) -> float:  # type: ignore[type-arg]
+def _excess(part: _Part, rows: np.ndarray, names: np.ndarray, convex: np.ndarray) -> float:
     total = float(rows[list(part.rows)].sum()) + (float(names.sum()) if part.names else 0.0)
     return total + (float(convex[part.convex]) if part.convex >= 0 else 0.0)
 
@@ -155,7 +155,8 @@ def _elastic(
         name_start=np.full(n, name_room),
         name_allowance=np.zeros(n),
         convex=tuple(convex),
-        **{name: most if name in held else UNBOUNDED for name, most in (("turnover", problem.turnover), ("cost", problem.cost))},
+        turnover=problem.turnover if "turnover" in held else UNBOUNDED,
+        cost=problem.cost if "cost" in held else UNBOUNDED,
         targets=problem.targets * 0.0,
         linear=np.full(n, -float(spare == "cost")),
         cost_price=0.0,

@@ -6,6 +6,7 @@ the next client. Clarabel then solves  min ½x'Px + q'x,  Ax + s = b,  s in a co
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,6 @@ from typing import Any, Final
 import numpy as np
 
 from allocator.typing import FloatArray
-
 
 PRIMAL: Final = 1e-8
 """Most violation of an answer that is called proved: a hundredth of what counts as an excess at all."""
@@ -30,8 +30,8 @@ class Proof:
     Attributes
     ----------
     primal, dual
-        Largest violation of any constraint or cone, in fractions of the total; and of stationarity and of the dual cone,
-        as a part of the largest of the forces that balance there (prices, multipliers).
+        Largest violation of any constraint or cone, in fractions of the total; and of stationarity and of the dual
+        cone, as a part of the largest of the forces that balance there (prices, multipliers).
     gap
         |objective − dual objective| / max(1, |objective|): no plan can be better by more.
     """
@@ -197,7 +197,9 @@ class Cone:
 
     def duals(self, answer: Answer, constraints: Mapping[str, Any]) -> dict[str, FloatArray]:
         """Multiplier of each named constraint of the cvxpy problem; of a cone, that of its bound."""
-        self.problem.unpack_results(answer.raw, self.chain, self.inverse)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what cvxpy says of accuracy; the answer has a proof of our own
+            self.problem.unpack_results(answer.raw, self.chain, self.inverse)
         # a cone has a multiplier for its bound, then those of its vector: the bound's is the price
         found = {name: c.dual_value for name, c in constraints.items()}
         return {name: np.atleast_1d(np.asarray(x[0] if isinstance(x, list) else x)) for name, x in found.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,17 @@ class Context:
     analysis: Analysis
     own_terms: bool = False
     """A user's own objective looks at facts of the holdings."""
+
+    @cached_property
+    def _models(self) -> dict[int, dict[Any, Any]]:
+        return {}
+
+    def models(self, i: int) -> dict[Any, Any]:
+        """Compiled models of client ``i`` with a user's own terms, by shape; another client's are let go."""
+        if i not in self._models:
+            self._models.clear()
+            self._models[i] = {}
+        return self._models[i]
 
     @cached_property
     def limits(self) -> tuple[Limit, ...]:
@@ -108,6 +120,11 @@ class Context:
     def cash_class(self) -> int:
         """The class that leftovers end in: the first that is available within days, at par and without costs."""
         return int(self.by_class["cash"].to_numpy().argmax())
+
+    @cached_property
+    def products(self) -> AnyArray:
+        """Product id of each holding."""
+        return self.analysis.positions.holdings["product_id"].to_numpy(dtype=object)
 
     @cached_property
     def shelf_places(self) -> dict[str, int]:

@@ -120,7 +120,9 @@ def instruments(i: int, context: Context) -> Instruments:
     p = context.analysis.positions
     total = float(context.analysis.exposures.total[i])
     rows = np.arange(p.start[i], p.start[i + 1])
-    rows = rows[(context.inside[p.mix[rows]] > 0) & (p.value[rows] > 0)]
+    # what is worth nothing is nothing, unless it is a product that may be bought again under its name
+    there = (p.value[rows] > 0) | np.isin(context.products[rows], list(context.shelf_places))
+    rows = rows[(context.inside[p.mix[rows]] > 0) & there]
     held, match = _held(rows, context, total)
     at_par = (context.by_class["cash"].to_numpy()[p.klass[rows]] > 0) & p.tradable[rows] & ~p.never_buy[rows]
     parts = [held, _offered(match, context)]
@@ -309,7 +311,19 @@ def _blank(n: int) -> Columns:
     texts = {c: np.full(n, "", dtype=object) for c in ("asset_id", "name", "product_id", "issuer_name")}
     numbers = {
         c: np.zeros(n)
-        for c in ("risk", "w0", "sellable", "buyable", "buy_cost", "sell_cost", "tax", "minimum", "lot", "reserve", "service")
+        for c in (
+            "risk",
+            "w0",
+            "sellable",
+            "buyable",
+            "buy_cost",
+            "sell_cost",
+            "tax",
+            "minimum",
+            "lot",
+            "reserve",
+            "service",
+        )
     }
     flags = {c: np.zeros(n, dtype=bool) for c in ("on_shelf", "named", "at_par", "locked", "indivisible", "sell_first")}
     places = {c: np.full(n, -1, dtype="intp") for c in ("holding", "debt", "klass", "mix", "issuer", "asset")}

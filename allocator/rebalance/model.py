@@ -3,7 +3,8 @@
 minimise    Σ p s / scale + ‖R w‖² + γ · costs + ε 1'(u + v) + δ‖w‖²            (or costs − return in place of ‖R w‖²)
 subject to  w = w0 + u − v,  1'w + c_buy'u + c_sell'v = 1 + f,  lowest ≤ v, u ≤ most,
             G w ≤ h + s,  w − b∘(1'w) ≤ s_name,  measure(w) ≤ bound · base(w) + s  for volatility and its like,
-            0 ≤ s ≤ excess at the starting point (do no harm),  turnover and costs within their budgets.
+            0 ≤ s ≤ excess at the starting point (do no harm),  turnover and costs within their budgets,
+            buys above the client's grade within the satellite share (in portfolio mode).
 
 u is not a variable of its own: w − w0 + v stands for it. Costs are 1 + f − 1'w, so −γ 1'w stands for them; selling
 costs hold the tax. δ‖w‖² keeps the answer unique and spread: of two equal assets both stay in equal parts, two like
@@ -78,7 +79,15 @@ def shape_of(data: Problem) -> Shape:
 
 def model_of(data: Problem) -> Model:
     """The compiled model of a client: shared by all of its shape, unless a user's own terms are in it."""
-    return _write(shape_of(data), data) if data.own else compiled(shape_of(data))
+    shape = shape_of(data)
+    if not data.own:
+        return compiled(shape)
+    models = {} if data.models is None else data.models
+    key = (shape, data.objectives)
+    if key not in models:
+        models[key] = _write(shape, data)
+    model: Model = models[key]
+    return model
 
 
 @lru_cache(maxsize=64)
@@ -126,11 +135,14 @@ def parameters(shape: Shape) -> dict[str, Any]:
         "wash+": (n,),
         "root+": (n,),
         "center": (n,),
+        "above+": (n,),
+        "above_most": (),
+        "satellite+": (),
         "turnover": (),
         "least_left": (),
     }
     for i, kind in enumerate(shape.kinds):
-        own = SHARED | KINDS[kind].sizes(n, shape.factors, shape.scenarios)  # type: ignore[index]
+        own = dict(SHARED) | KINDS[kind].sizes(n, shape.factors, shape.scenarios)  # type: ignore[index]
         sizes |= {f"{i}_{name}": size for name, size in own.items()}
     plain = {name.rstrip("+"): (size, name.endswith("+")) for name, size in sizes.items()}
     return {name: cp.Parameter(size, name=name, nonneg=positive) for name, (size, positive) in plain.items()}
@@ -179,6 +191,7 @@ def programme(
         "rows_most": terms.no_worse(p["rows"] @ w, p["row_most"], p["row_allowance"], total),
         "names": w <= p["name_bound"] * total + s_name,
         "names_most": terms.no_worse(w, p["name_start"], p["name_allowance"] - p["name_bound"], total),
+        "satellite": p["above"] @ w + p["above"] @ v <= p["satellite"] * total + p["above_most"],
         "turnover": total + 2 * cp.sum(v) <= p["turnover"],
         "cost": everything >= p["least_left"],
     }
@@ -244,12 +257,15 @@ def padded(data: Problem, shape: Shape) -> dict[str, Any]:
         "wash": wide(data.wash),
         "root": wide(data.root),
         "center": wide(data.center),
+        "above": wide(data.above),
+        "above_most": float(data.above @ data.w0) + SLACK,
+        "satellite": data.satellite,
         "turnover": 2 * data.turnover + float(data.counts @ data.w0) + SLACK,
         "least_left": 1.0 + data.flow - data.cost - SLACK,
     }
     for i, part in enumerate(data.convex):
         given = part.parameters(SLACK)
-        for name, size in (SHARED | KINDS[part.limit.kind].sizes(n, shape.factors, shape.scenarios)).items():
+        for name, size in (dict(SHARED) | KINDS[part.limit.kind].sizes(n, shape.factors, shape.scenarios)).items():
             array = np.asarray(given[name.rstrip("+")], dtype="float64")
             full = np.zeros(size)
             full[tuple(slice(length) for length in array.shape)] = array

@@ -14,18 +14,19 @@ from allocator.rebalance.context import Context
 from allocator.rebalance.instruments import Instruments
 from allocator.rebalance.optimise import Trades, optimise
 from allocator.rebalance.problem import Aim, Problem, problem_of
+from allocator.rebalance.whole import WHOLE
 from allocator.typing import FloatArray
 
-
 ROUGHLY: Final = 1e-2
-"""Prices compare plans in whole amounts that are within this part of the best: they are for reading, not for trading."""
+"""Prices compare plans in whole amounts within this part of the best: they are for reading, not for trading."""
 
 
 @dataclass(frozen=True)
 class Price:
     """Change when an obstacle is away: excess, distance to the target, costs in fractions of the total, and volatility.
 
-    NaN where no solver found the answer without the obstacle.
+    NaN where no solver found the answer without the obstacle. ``trades`` are those of the plan without it: asset id,
+    name, side and fraction of the total.
     """
 
     obstacle: str
@@ -33,6 +34,7 @@ class Price:
     distance: float
     volatility: float
     cost: float
+    trades: tuple[tuple[str, str, str, float], ...] = ()
 
 
 def _without_locks(x: Instruments) -> Instruments:
@@ -118,8 +120,21 @@ def prices(
             continue
         portfolio = free if name == "suitability" else portfolio
         result = _result(problem, free.problem, free.trades.buy, free.trades.sell)
-        out.append(Price(name, *(r - t for r, t in zip(result, today, strict=True))))
+        excess, distance, volatility, cost = (r - t for r, t in zip(result, today, strict=True))
+        out.append(Price(name, excess, distance, volatility, cost, _listed(free)))
     return out, portfolio
+
+
+def _listed(free: Lifted) -> tuple[tuple[str, str, str, float], ...]:
+    """Trades of the plan without an obstacle, the largest first."""
+    x, t = free.x, free.trades
+    sides = (("sell", t.sell), ("buy", t.buy))
+    rows = [
+        (x.asset_id[j], x.name[j], "repay" if x.debt[j] >= 0 else side, float(amounts[j]))
+        for side, amounts in sides
+        for j in np.flatnonzero(amounts > WHOLE)
+    ]
+    return tuple(sorted(rows, key=lambda row: (-row[3], row[0])))
 
 
 def _same(x: Instruments, y: Instruments) -> bool:
@@ -127,9 +142,7 @@ def _same(x: Instruments, y: Instruments) -> bool:
     return all(np.array_equal(getattr(x, f), getattr(y, f)) for f in fields)
 
 
-def _result(
-    problem: Problem, other: Problem, buy: FloatArray, sell: FloatArray
-) -> tuple[float, float, float, float]:
+def _result(problem: Problem, other: Problem, buy: FloatArray, sell: FloatArray) -> tuple[float, float, float, float]:
     """Excess over the plan's own limits, distance, volatility and costs of some trades."""
     weights = problem.w0 + buy - sell
     excess = problem.excess(weights).total

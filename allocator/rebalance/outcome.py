@@ -46,10 +46,15 @@ def assemble(
         "prices": _prices,
         "suitability": _modes,
         "riskier": _riskier,
+        "alternatives": _alternatives,
     }
     tables = {
         name: _frame(TABLES[name], (row for c, plan in pairs for row in make(c, plan))) for name, make in rows.items()
     }
+    # fractions of the total today into money
+    whole = pd.Series(analysis.exposures.total, index=analysis.client_ids)
+    other = tables["alternatives"]
+    other["amount"] = (other["amount"].astype("float64") * whole.reindex(other["client_id"]).to_numpy()).round(2)
     found = (row for i, (c, plan) in enumerate(pairs) for row in _conflicts(c, i, plan.conflicts, analysis))
     tables["conflicts"] = _frame(TABLES["conflicts"], found)
     trades = _with_shares(trades, analysis, after)[list(TRADES)]
@@ -79,6 +84,12 @@ def _checks(c: str, plan: ClientPlan) -> Rows:
 def _obstacles(c: str, plan: ClientPlan) -> Rows:
     for o in plan.obstacles:
         yield c, o.obstacle, o.excess, o.distance, o.volatility, o.cost
+
+
+def _alternatives(c: str, plan: ClientPlan) -> Rows:
+    for o in plan.obstacles:
+        for trade in o.trades:
+            yield c, o.obstacle, *trade
 
 
 def _prices(c: str, plan: ClientPlan) -> Rows:

@@ -23,7 +23,6 @@ from allocator.rebalance.reasons import Reason, reasons
 from allocator.rebalance.rounding import Cents, Money, to_money
 from allocator.rebalance.shadow import shadows
 from allocator.rebalance.start import shortfall, start_of
-from allocator.typing import FloatArray
 from allocator.verify import Certificate
 
 
@@ -114,6 +113,9 @@ class Planner:
         objective = problem.objective(buy, sell)
         over = problem.excess(after)
         exceeded = over.worst > TOLERANCE
+        if lines and exceeded and problem.flow == 0 and max(buy.sum(), sell.sum()) < problem.weights.min_trade:
+            # a plan smaller than the smallest trade worth making, that mends nothing for good
+            return self._finish(i, x, problem, replace(trades, buy=still.buy, sell=still.sell))
         if not lines:
             status = "stuck" if exceeded else "no_trade"
         else:

@@ -197,9 +197,3 @@ def secured_rows(c: Client) -> list[Row]:
         left[debt], left[holding] = -1.0, -c.x.most[debt] / c.x.w0[holding]
         out.append(Row(None, left, -float(c.x.most[debt]), "reserve", np.zeros(len(c.x)), True))
     return out
-
-
-def satellite_row(c: Client) -> Row:
-    """Products bought above the client's grade stay within the satellite share together."""
-    above = np.asarray((c.x.risk > c.band.product_risk) & (c.x.holding < 0), dtype="float64")
-    return Row(None, above - c.band.satellite * c.x.counts, 0.0, "concentration", above, True)

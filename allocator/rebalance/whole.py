@@ -142,7 +142,9 @@ def search(problem: Problem, relaxed: Solution, allowed: Choices, gap: float = G
                 if nodes % 8 == 0 or best is None:  # a plan early lets most branches be left out
                     better = _rounded(child, found, allowed, model)
                     nodes += 1
-                    best = better if better is not None and (best is None or better.objective < best.objective) else best
+                    best = (
+                        better if better is not None and (best is None or better.objective < best.objective) else best
+                    )
     if best is None:
         return None
     return Found(best, min([best.objective, unjudged, *(node.value for node in queue)]), nodes)
@@ -159,7 +161,17 @@ def _try(problem: Problem, model: Model) -> Solution | None:
 
 
 def _split(solution: Solution, problem: Problem, allowed: Choices) -> tuple[Problem, Problem] | None:
-    """Two programmes, below and above the trade that is furthest from an allowed amount; None where all are allowed."""
+    """Two programmes, below and above the trade that is furthest from an allowed amount; None where all are allowed.
+
+    What is bought and sold at once, to get round a smallest size, is split into one side and the other.
+    """
+    both = _both_sides(solution, problem)
+    if both.any():
+        j = int(np.argmax(np.where(both, np.minimum(solution.buy, solution.sell), -1.0)))
+        return (
+            problem.bounded(most_buy=_put(problem.most_buy, j, 0.0)),
+            problem.bounded(most_sell=_put(problem.most_sell, j, 0.0)),
+        )
     worst, where = 0.0, None
     for buy in (True, False):
         amounts = solution.buy if buy else solution.sell
@@ -186,6 +198,7 @@ def _rounded(problem: Problem, solution: Solution, allowed: Choices, model: Mode
     """
     for _ in range(4):
         changes: dict[str, FloatArray] = {}
+        both = _both_sides(solution, problem)
         for buy, side in ((True, "buy"), (False, "sell")):
             amounts = solution.buy if buy else solution.sell
             below, above, off = allowed.around(amounts, buy)
@@ -193,9 +206,15 @@ def _rounded(problem: Problem, solution: Solution, allowed: Choices, model: Mode
             step = allowed.sides(buy)[1] > WHOLE
             up = off & (above - amounts < amounts - below) & (above <= most)
             held = off | (step & (amounts > WHOLE))
-            to = np.where(up, above, np.where(off, below, np.where(step, np.where(above - amounts < WHOLE, above, below), amounts)))
+            to = np.where(
+                up,
+                above,
+                np.where(off, below, np.where(step, np.where(above - amounts < WHOLE, above, below), amounts)),
+            )
             # nothing, or a lot, is exact; "at least" leaves the rest free
             exact = held & ((to <= WHOLE) | step)
+            lesser = both & ((solution.buy < solution.sell) == buy)
+            exact, held, to = exact | lesser, held & ~lesser, np.where(lesser, 0.0, to)
             changes[f"most_{side}"] = np.where(exact, np.minimum(to, most), most)
             changes[f"least_{side}"] = np.where(held & (to > WHOLE), np.maximum(to, least), least)
         if not any(_changed(problem, name, value) for name, value in changes.items()):
@@ -211,6 +230,11 @@ def _rounded(problem: Problem, solution: Solution, allowed: Choices, model: Mode
         if _split(solution, problem, allowed) is None:
             return solution
     return None
+
+
+def _both_sides(solution: Solution, problem: Problem) -> BoolArray:
+    """Where something is bought and sold at once; the cash account may be, it costs nothing."""
+    return np.asarray((np.minimum(solution.buy, solution.sell) > WHOLE) & (problem.wash > 0))
 
 
 def _changed(problem: Problem, name: str, value: FloatArray) -> bool:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from allocator.assumptions import risk_table
+from allocator.framework import BUDGETS
 from allocator.i18n import Words
 from allocator.limits import Limit
+from allocator.measure_limits import counted, labels
 from allocator.plan import Plan
-from allocator.reporting.sentences import with_unit
-from allocator.typing import FloatArray
+from allocator.positions import facts
+from allocator.reporting.sentences import bound_of, inside, limit_name, with_unit
+from allocator.risk import shortfall
+from allocator.typing import AnyArray, FloatArray
+
+_SPENT = 1e-3
+"""A budget is used up when less than this fraction of the total is left of it."""
 
 
 def why_exceeded(plan: Plan, i: int, limit: Limit, bound: float, words: Words) -> str:
@@ -23,26 +32,34 @@ def why_exceeded(plan: Plan, i: int, limit: Limit, bound: float, words: Words) -
         Place of the client.
     limit, bound
         The limit and the bound that applies to the client.
+    words
+        The language.
     """
-    p, total = plan.before.positions, float(plan.after.exposures.total[i])
+    p, e = plan.before.positions, plan.after.exposures
     rows = slice(int(p.start[i]), int(p.start[i + 1]))
     locked = p.value[rows] * (1.0 - p.sellable[rows])
     inside = (p.mix_table @ plan.before.framework.flag("inside"))[p.mix[rows]]
+    total = float(e.total[i])
+    free = total - float(locked @ inside)
     if limit.kind == "leverage":  # what must be paid back so that (D − r) / (T − r) is the bound
-        owed = (float(plan.after.exposures.debt[i]) - bound * total) / (1.0 - bound)
-        return words.text("say.floor_blocked" if total - float(locked @ inside) < owed else "say.weighed")
-    if limit.kind == "volatility":
-        alone = _volatility(plan, i, rows, locked)
+        owed = (float(e.debt[i]) - bound * total) / (1.0 - bound) if bound < 1 else math.inf
+        return words.text("say.floor_blocked") if free < owed else _weighed(plan, i, words)
+    if limit.kind in ("volatility", "cvar"):
+        alone = _alone(plan, i, rows, locked, limit.kind)
         held = alone > bound
-        return words.text("say.locked_risk", value=words.percent(alone)) if held else words.text("say.weighed")
+        return words.text("say.locked_risk", value=words.percent(alone)) if held else _weighed(plan, i, words)
+    if limit.kind in ("tracking", "term"):  # what is locked may lie where the bound wants it: nothing simple to say
+        return _weighed(plan, i, words)
+    base = float(e.equity[i]) if limit.base == "equity" else total
     if limit.sense == ">=":
-        need = float(plan.before.exposures.need[i]) if limit.kind == "reserve_months" else total
-        blocked = total - float(locked @ inside) < bound * need
-        return words.text("say.floor_blocked" if blocked else "say.weighed")
-    amount = _locked_part(plan, limit, rows, locked)
-    if amount > bound * total:
+        need = float(plan.before.exposures.need[i]) if limit.kind == "reserve_months" else base
+        if free + _filled(plan, limit, rows, locked) < bound * need:
+            return words.text("say.floor_blocked")
+        return _not_for_sale(plan, i, limit, free, words) or _weighed(plan, i, words)
+    amount = _locked_part(plan, limit, rows, locked * inside)
+    if amount > bound * base:
         return words.text("say.not_sellable", amount=words.money(amount, str(p.clients["currency"].iloc[i])))
-    return words.text("say.weighed")
+    return _weighed(plan, i, words)
 
 
 def still_exceeded(plan: Plan, i: int, words: Words) -> list[tuple[Limit, str, str]]:
@@ -59,23 +76,86 @@ def still_exceeded(plan: Plan, i: int, words: Words) -> list[tuple[Limit, str, s
     ]
 
 
-def _locked_part(plan: Plan, limit: Limit, rows: slice, locked: FloatArray) -> float:
-    """Money under a cap that cannot be sold: of the share, or of the largest name or issuer."""
+def _weighed(plan: Plan, i: int, words: Words) -> str:
+    """Nothing is in the way by itself: a budget of the plan is used up, or mending would do more harm than good."""
+    own = plan.checks[plan.checks["client_id"] == plan.before.client_ids[i]]
+    spent = own[own["check"].isin(BUDGETS) & (own["after"] > own["bound"] - _SPENT)]
+    for name, bound in zip(spent["check"].tolist(), spent["bound"].tolist(), strict=True):
+        budget = inside(limit_name(name, plan.before.framework, words))
+        return words.text("say.budget_spent", budget=budget, bound=bound_of(name, float(bound), "<=", words))
+    return words.text("say.weighed")
+
+
+def _not_for_sale(plan: Plan, i: int, limit: Limit, free: float, words: Words) -> str:
+    """Whether nothing that counts toward a floor can be bought: not offered, above the grade, or in larger amounts."""
     p, f = plan.before.positions, plan.before.framework
+    if limit.kind != "share":
+        return ""
+    counts = f.share(limit.name)
+    shelf = p.shelf[counts[p.shelf["klass"].to_numpy("intp")] > 0]
+    if float(counts @ f.flag("cash")) > 0:  # an account at call is always to be had
+        return ""
+    offered = shelf[shelf["available"].astype(bool)]
+    if not len(offered):
+        return words.text("say.no_product")
+    grade = list(f.bands.values())[p.band[i]].product_risk
+    fitting = offered[offered["risk"] <= grade]
+    if not len(fitting):
+        return words.text("say.no_product_grade", grade=grade)
+    currency = str(p.clients["currency"].iloc[i])
+    least = float(fitting["minimum"].min()) / p.rates.get(currency, math.nan)
+    return words.text("say.too_small", amount=words.money(least, currency)) if least > free else ""
+
+
+def _filled(plan: Plan, limit: Limit, rows: slice, locked: FloatArray) -> float:
+    """Money that cannot be sold and counts toward a floor already; what is locked is no reserve."""
     if limit.kind == "share":
-        return float(locked @ (p.mix_table @ f.share(limit.name))[p.mix[rows]])
-    named = locked * (plan.before.exposures.named[rows] > 0)
-    if limit.kind == "issuer":
-        _, code = np.unique(p.issuer[rows], return_inverse=True)
-        named = np.bincount(code, weights=named).astype("float64")
-    return float(named.max(initial=0.0))
+        return _share(plan, limit, rows, locked)
+    return float(locked @ _counts(plan, limit, rows)) if limit.kind == "counted" else 0.0
 
 
-def _volatility(plan: Plan, i: int, rows: slice, locked: FloatArray) -> float:
-    """Volatility that the locked part alone brings to the family's own money after the plan."""
+def _locked_part(plan: Plan, limit: Limit, rows: slice, locked: FloatArray) -> float:
+    """Money under a cap that cannot be sold: of the share, or of the largest asset, issuer or label."""
+    p = plan.before.positions
+    if limit.kind == "share":
+        return _share(plan, limit, rows, p.value[rows] * (1.0 - p.sellable[rows]))
+    if limit.kind == "counted":
+        return float(locked @ _counts(plan, limit, rows))
+    if limit.kind == "label":
+        code = labels(limit.name, p, plan.before.framework)[0][rows]
+        return _largest(code[code >= 0], locked[code >= 0])
+    if limit.kind in ("single_holding", "issuer"):
+        code = (p.issuer if limit.kind == "issuer" else p.asset)[rows]
+        return _largest(code, locked * (plan.before.exposures.named[rows] > 0))
+    return 0.0
+
+
+def _share(plan: Plan, limit: Limit, rows: slice, amounts: FloatArray) -> float:
     p, f = plan.before.positions, plan.before.framework
-    table, inside = risk_table(f, plan.before.assumptions), f.flag("inside")
-    systematic = ((locked @ p.mix_table[p.mix[rows]]) * inside) @ table.loadings
-    own_part = np.append(table.idiosyncratic * inside, 0.0)[p.klass[rows]] * locked
+    return float(amounts @ (p.mix_table @ f.share(limit.name))[p.mix[rows]])
+
+
+def _counts(plan: Plan, limit: Limit, rows: slice) -> FloatArray:
+    return counted(limit, facts(plan.before.positions).iloc[rows].reset_index(drop=True))
+
+
+def _largest(code: AnyArray, amounts: FloatArray) -> float:
+    """Largest sum of amounts with one code."""
+    _, place = np.unique(code, return_inverse=True)
+    return float(np.bincount(place, weights=amounts).max(initial=0.0))
+
+
+def _alone(plan: Plan, i: int, rows: slice, locked: FloatArray, kind: str) -> float:
+    """Volatility or CVaR that the locked part alone brings to the family's own money after the plan."""
+    p, f = plan.before.positions, plan.before.framework
     equity = float(plan.after.exposures.equity[i])
-    return float(np.sqrt((systematic**2).sum() + (own_part**2).sum()) / equity) if equity > 0 else float("nan")
+    if equity <= 0:
+        return math.nan
+    table, inside = risk_table(f, plan.before.assumptions), f.flag("inside")
+    money = (locked @ p.mix_table[p.mix[rows]]) * inside
+    if kind == "cvar":
+        return float(shortfall(money[None, :], table)[0]) / equity
+    own_part = np.append(table.idiosyncratic * inside, 0.0)[p.klass[rows]] * locked
+    _, place = np.unique(p.asset[rows], return_inverse=True)
+    specific = np.bincount(place, weights=own_part) ** 2
+    return float(np.sqrt(((money @ table.loadings) ** 2).sum() + specific.sum()) / equity)

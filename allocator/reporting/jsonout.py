@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -12,11 +12,14 @@ import pandas as pd
 from allocator.analysis import Analysis
 from allocator.i18n import Words
 from allocator.plan import Plan
-from allocator.reporting.sentences import issue_message, plan_reason, trade_reason
-from allocator.typing import AnyArray, FloatArray
+from allocator.reporting.issue_words import issue_message
+from allocator.reporting.jsonplan import plans_json
+from allocator.reporting.jsonstages import book_stages_json, stages_json
+from allocator.reporting.jsonvalues import Json, cents, plain, records
+from allocator.staging import Stages
+from allocator.typing import FloatArray
 
 SCHEMA: Final = "allocator/1"
-Json = dict[str, Any]
 
 
 def check_json(
@@ -49,16 +52,23 @@ def check_json(
     return _whole(analysis, words, _clients(analysis, which, analysis.exposures.total), client, counts)
 
 
-def rebalance_json(plan: Plan, words: Words, *, client: str | None = None, counts: pd.DataFrame | None = None) -> Json:
+def rebalance_json(
+    plan: Plan,
+    words: Words,
+    *,
+    client: str | None = None,
+    counts: pd.DataFrame | None = None,
+    stages: Stages | None = None,
+) -> Json:
     """Put plans into one object: that of `check_json`, with ``plan`` in every client.
 
-    Parameters and errors are those of `check_json`.
+    Parameters and errors are those of `check_json`; ``stages`` adds what they are for each client, and for the book.
     """
     which = _places(plan.before, client)
     unit = plan.before.exposures.total
     clients = _clients(plan.before, which, unit)
     after = _clients(plan.after, which, unit)
-    for one, plans in zip(clients, _plans(plan, which, words), strict=True):
+    for one, plans in zip(clients, plans_json(plan, which, words), strict=True):
         one["plan"] = plans
     for one, then in zip(clients, after, strict=True):
         one["plan"]["after"] = {
@@ -75,19 +85,16 @@ def rebalance_json(plan: Plan, words: Words, *, client: str | None = None, count
                 "holdings",
             )
         }
-    return _whole(plan.before, words, clients, client, counts)
+    if stages is not None:
+        for one, staged in zip(clients, stages_json(stages, which, words), strict=True):
+            one["stages"] = staged
+    out = _whole(plan.before, words, clients, client, counts)
+    return out if stages is None else out | {"stages": book_stages_json(stages)}
 
 
 def dumps(content: Json, *, indent: int | None = None, ascii_only: bool = False) -> str:
     """Write the object as text; a NaN that slipped in is a bug and raises ValueError."""
     return json.dumps(content, ensure_ascii=ascii_only, allow_nan=False, indent=indent)
-
-
-def records(frame: pd.DataFrame, money: Iterable[str] = ()) -> list[Json]:
-    """Rows as mappings of plain Python values: NaN, infinity and NaT as None, ``money`` columns rounded to cents."""
-    cents = set(money)
-    columns = [(_cents(frame[c]) if c in cents else _plain(frame[c].to_numpy())) for c in frame.columns]
-    return [dict(zip(frame.columns, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def _whole(
@@ -127,8 +134,8 @@ def _places(analysis: Analysis, client: str | None) -> list[int]:
 def _clients(a: Analysis, which: Sequence[int], unit: FloatArray) -> list[Json]:
     """One object per client; ``unit`` is what excesses are fractions of (the total before any plan)."""
     summary = records(a.summary, ("total", "net_worth", "equity"))
-    unclassified = _cents(a.exposures.unclassified)
-    volatility_limit = _plain(np.append([b.volatility for b in a.framework.bands.values()], np.nan)[a.positions.band])
+    unclassified = cents(a.exposures.unclassified)
+    volatility_limit = plain(np.append([b.volatility for b in a.framework.bands.values()], np.nan)[a.positions.band])
     buckets, rules, limits = _buckets(a), _rules(a), _limits(a, unit)
     holdings, start = _holdings(a), a.positions.start.tolist()
     out = []
@@ -177,8 +184,8 @@ def _rules(a: Analysis) -> list[list[Json]]:
 def _limits(a: Analysis, unit: FloatArray) -> list[list[Json]]:
     t = a.limit_table
     names = [(limit.name, limit.sense) for limit in t.limits]
-    value, bound, excess = (_plain(x) for x in (t.value, t.bound, t.excess))
-    money, exceeded = _cents(t.excess * unit[:, None]), t.exceeded.tolist()
+    value, bound, excess = (plain(x) for x in (t.value, t.bound, t.excess))
+    money, exceeded = cents(t.excess * unit[:, None]), t.exceeded.tolist()
     return [
         [
             {
@@ -200,62 +207,3 @@ def _limits(a: Analysis, unit: FloatArray) -> list[list[Json]]:
 def _holdings(a: Analysis) -> list[Json]:
     frame = a.holdings[["asset_id", "name", "asset_class", "bucket", "value", "weight", "rule"]]
     return records(frame.assign(rule=frame["rule"].astype("object").where(frame["rule"] != "", None)), ("value",))
-
-
-def _plans(plan: Plan, which: Sequence[int], words: Words) -> list[Json]:
-    ids = plan.before.client_ids
-    trades = _grouped(plan.trades, ids, ("amount", "cost"))
-    checks, obstacles = _grouped(plan.checks, ids), _grouped(plan.obstacles, ids)
-    summary = records(plan.summary, ("cost", "buys", "sells", "repaid", "missing"))
-    framework = plan.before.framework
-    errors = plan.before.set_aside
-    faults = _grouped(errors[errors["client_id"].isin(ids)], ids)
-    out = []
-    for i in which:
-        s, me = summary[i], ids[i]
-        lines = trades.get(me, [])
-        for line in lines:
-            line["reason"] = trade_reason(line, framework, words)
-        reason = plan_reason(s, faults.get(me, []), framework, words) if s["reason"] else None
-        certified = checks.get(me, [])
-        out.append(
-            {
-                "status": s["status"],
-                "reason": reason,
-                "reason_code": s["reason"] or None,
-                "reason_row": s["reason_row"] or None,
-                "objective": s["objective"],
-                "gap": s["gap"],
-                "cost": s["cost"],
-                "turnover": s["turnover"],
-                "buys": s["buys"],
-                "sells": s["sells"],
-                "repaid": s["repaid"],
-                "missing": s["missing"],
-                "trades": lines,
-                "obstacles": obstacles.get(me, []),
-                "certificate": {"holds": bool(s["certificate"]), "checks": certified},
-            }
-        )
-    return out
-
-
-def _grouped(frame: pd.DataFrame, ids: Sequence[str], money: Iterable[str] = ()) -> dict[str, list[Json]]:
-    """Rows by client, without the client column."""
-    out: dict[str, list[Json]] = {i: [] for i in ids}
-    for who, row in zip(frame["client_id"].tolist(), records(frame.drop(columns="client_id"), money), strict=True):
-        out[who].append(row)
-    return out
-
-
-def _cents(values: Any) -> list[Any]:
-    return _plain(np.round(np.asarray(values, dtype="float64"), 2) + 0.0)
-
-
-def _plain(values: AnyArray) -> list[Any]:
-    """Nested lists of Python values with None for what is no number."""
-    array = np.asarray(values)
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        array = array.astype("object")
-        array[~np.isfinite(np.asarray(values))] = None
-    return list(array.tolist())

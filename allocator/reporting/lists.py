@@ -1,4 +1,4 @@
-"""Lists of one client, as blocks: holdings, trades, what stays exceeded and why, obstacles, the certificate, issues."""
+"""Lists of one client, as blocks: holdings, trades, what stays exceeded and why, the certificate, issues."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Final
 import pandas as pd
 
 from allocator.framework import OUTSIDE
-from allocator.i18n import DASH
+from allocator.i18n import DASH, Words
 from allocator.plan import Plan
-from allocator.reporting.blocks import Block, Cell, Column, Heading, Line, Table
+from allocator.reporting.blocks import Block, Cell, Column, Content, Heading, Line, Table
 from allocator.reporting.hindrance import still_exceeded
-from allocator.reporting.sentences import clean, heading, issue_message, limit_name, trade_reason
-from allocator.reporting.tables import Client, columns, rows_of
+from allocator.reporting.issue_words import issue_message
+from allocator.reporting.labels import reason_of
+from allocator.reporting.sentences import clean, heading, limit_name
+from allocator.reporting.tables import Client, Row, columns, rows_of
 
 SHOWN: Final = 12
 """Holdings drawn on a terminal; the rest is summed up."""
 SIDES: Final = ("sell", "repay", "buy")
 """Order of the trades: money comes in before it goes out."""
-_FELT: Final = 5e-4
-"""Smallest change of an obstacle worth showing, as a fraction of the total."""
 
 
 def holdings(client: Client) -> Table:
@@ -49,27 +49,33 @@ def holdings(client: Client) -> Table:
     return Table(words.text("title.holdings"), heads, rows, SHOWN, more)
 
 
-def trades(client: Client, frame: pd.DataFrame) -> list[Block]:
-    """Trades with amounts to the cent and the reason of each; ``frame`` is the client's part of ``Plan.trades``."""
-    words = client.words
+def trades(client: Client, plan: Plan, frame: pd.DataFrame) -> list[Block]:
+    """Trades with amounts to the cent and the reason of each; ``frame`` is the client's part of ``Plan.trades``.
+
+    Taxes have a column where there are any.
+    """
+    words, taxed = client.words, bool((frame["tax"] > 0).any())
     title = words.text("title.trades")
     if not len(frame):
         return [Heading(title), Line(words.text("say.no_trades"))]
     ordered = sorted(rows_of(frame), key=lambda r: SIDES.index(r["side"]))
-    rows = tuple(
+    rows: tuple[tuple[Content, ...], ...] = tuple(
         (
             Cell(words.text(f"side.{r['side']}"), "strong"),
             clean(r["name"]),
             words.exact(r["amount"]),
             words.exact(r["cost"]),
-            trade_reason(r, client.framework, words),
+            *([words.exact(r["tax"])] if taxed else []),
+            reason_of(plan, client.place, r, words),
         )
         for r in ordered
     )
     heads = (
         *columns(words, side="label", name="text"),
         Column(f"{words.text('head.amount')} {client.currency}", "number"),
-        *columns(words, cost="number", reason="sentence"),
+        *columns(words, cost="number"),
+        *(columns(words, tax="number") if taxed else ()),
+        *columns(words, reason="sentence"),
     )
     return [Table(title, heads, rows)]
 
@@ -80,51 +86,41 @@ def why(client: Client, plan: Plan) -> list[Block]:
     if str(plan.summary["status"].iloc[client.place]) not in ("improved", "stuck"):
         return []
     rows = tuple(
-        (heading(limit_name(limit.name, client.framework, words)), bound, reason)
+        (heading(limit_name(limit.name, client.framework, words, client.own)), bound, reason)
         for limit, bound, reason in still_exceeded(plan, client.place, words)
     )
     heads = columns(words, limit="text", bound="number", reason="sentence")
     return [Table(words.text("title.why"), heads, rows)] if rows else []
 
 
-def obstacles(client: Client, frame: pd.DataFrame) -> list[Block]:
-    """What would change without each obstacle; those that change nothing are left out."""
+def certificate(client: Client, summary: Row, checks: pd.DataFrame) -> list[Block]:
+    """How many checks hold, or which fail, and how near to the optimum the plan is; nothing moved, nothing to verify.
+
+    Parameters
+    ----------
+    client
+        The client before the plan.
+    summary, checks
+        The client's row of ``Plan.summary`` and their part of ``Plan.checks``.
+    """
     words = client.words
-    felt = frame[(frame[["excess", "distance", "volatility"]].abs() > _FELT).any(axis=1)]
-    if not len(felt):
-        return []
-    rows = tuple(
-        (
-            words.text(f"obstacle.{r['obstacle']}"),
-            _signed(r["excess"], words.money(abs(r["excess"]) * client.total, short=True)),
-            _signed(r["distance"], words.number(abs(r["distance"]) * 100)),
-            _signed(r["volatility"], words.number(abs(r["volatility"]) * 100)),
-        )
-        for r in rows_of(felt)
-    )
-    heads = columns(
-        words, obstacle="text", excess_change="number", distance_change="number", volatility_change="number"
-    )
-    note = words.text("say.obstacle_note") if "suitability" in set(felt["obstacle"]) else ""
-    return [Table(words.text("title.obstacles"), heads, rows, more=note)]
-
-
-def _signed(change: float, size: str) -> str:
-    if not math.isfinite(change) or abs(change) <= _FELT:
-        return DASH
-    return ("-" if change < 0 else "+") + size
-
-
-def certificate(client: Client, checks: pd.DataFrame, *, holds: bool, moved: bool) -> Line:
-    """One line on the certificate: how many checks hold, or which fail; nothing moved, nothing to verify."""
-    words = client.words
-    if not moved:
-        return Line(words.text("say.certificate_none"), "dim")
-    if holds:
-        return Line(words.text("say.certificate", count=len(checks)), "good")
+    if not summary["trades"]:
+        return [Line(words.text("say.certificate_none"), "dim", apart=True)]
+    if summary["certificate"]:
+        return [Line(words.text("say.certificate", count=len(checks)), "good", apart=True), *_proof(summary, words)]
     bad = checks[checks["verdict"].isin(["worse", "broken"])]
-    names = ", ".join(limit_name(str(c), client.framework, words) for c in bad["check"])
-    return Line(words.text("say.certificate_fails", failed=len(bad), count=len(checks), names=names), "bad")
+    names = ", ".join(limit_name(str(c), client.framework, words, client.own) for c in bad["check"])
+    text = words.text("say.certificate_fails", failed=len(bad), count=len(checks), names=names)
+    return [Line(text, "bad", apart=True)]
+
+
+def _proof(summary: Row, words: Words) -> list[Block]:
+    """Gaps and residuals, where a solver was asked."""
+    if math.isnan(summary["duality_gap"]):
+        return []
+    names = {"gap": "gap", "whole": "gap_whole", "primal": "primal", "dual": "dual", "duality": "duality_gap"}
+    figures = {key: words.small(float(summary[column])) for key, column in names.items()}
+    return [Line(words.text("say.proof", solver=summary["solver"], **figures), "dim")]
 
 
 def issues(client: Client) -> list[Block]:

@@ -7,6 +7,7 @@ from typing import Final
 
 from allocator.i18n import DASH
 from allocator.reporting.blocks import Block, Cell, Column, Content, Heading, Line, Table, Tone
+from allocator.reporting.labels import largest_label
 from allocator.reporting.sentences import MONTHS, amount_of, bound_of, grade_name, heading, limit_name
 from allocator.reporting.tables import Client, Row, columns
 
@@ -136,8 +137,11 @@ def limits_change(now: Client, then: Client) -> list[Block]:
 
 def _limit(r: Row, client: Client) -> tuple[str, str, str]:
     name, words = str(r["limit"]), client.words
+    shown, label = heading(limit_name(name, client.framework, words, client.own)), ""
+    if r["value"] > 0:
+        label = largest_label(client.analysis, client.place, name)
     return (
-        heading(limit_name(name, client.framework, words)),
+        words.text("label.named", name=shown, label=label) if label else shown,
         amount_of(name, r["value"], words),
         bound_of(name, r["bound"], str(r["sense"]), words),
     )

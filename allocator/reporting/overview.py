@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import pandas as pd
@@ -11,8 +11,10 @@ from allocator.analysis import Analysis
 from allocator.i18n import DASH, Words
 from allocator.issues import SEVERITIES
 from allocator.plan import Plan
+from allocator.reporting.across import explained
 from allocator.reporting.blocks import Block, Blocks, Cell, Column, Heading, Line, Table, Tone
-from allocator.reporting.sentences import band_name, clean, grade_name, issue_message
+from allocator.reporting.issue_words import issue_message
+from allocator.reporting.sentences import band_name, clean, grade_name
 from allocator.reporting.sheet import CHECK_TONES, PLAN_TONES, footer
 from allocator.reporting.tables import Row, columns, rows_of
 
@@ -44,8 +46,8 @@ def check_overview(analysis: Analysis, counts: pd.DataFrame, words: Words) -> Bl
     return (table, *_statuses(analysis.summary["status"], CHECK_TONES, words), *_rest(analysis, counts, words))
 
 
-def plan_overview(plan: Plan, counts: pd.DataFrame, words: Words) -> Blocks:
-    """The book before and after the plans."""
+def plan_overview(plan: Plan, counts: pd.DataFrame, words: Words, more: Sequence[Block] = ()) -> Blocks:
+    """The book before and after the plans; ``more`` (stages, say) stands before the issues."""
     analysis = plan.before
     pairs = zip(rows_of(analysis.summary), rows_of(plan.summary), strict=True)
     rows = tuple(
@@ -63,10 +65,11 @@ def plan_overview(plan: Plan, counts: pd.DataFrame, words: Words) -> Blocks:
         *columns(words, score="number", limits="number", status="label"),
         Column(words.text("head.trades"), "number", spare=1),
         Column(words.text("head.turnover"), "number", spare=3),
-        Column(words.text("head.cost"), "number", spare=2),
+        Column(words.text("head.spent"), "number", spare=2),
     )
     table = Table(words.text("title.book", clients=f"{len(analysis):,}"), heads, rows)
-    return (table, *_statuses(plan.summary["status"], PLAN_TONES, words), *_rest(analysis, counts, words))
+    counted = _statuses(plan.summary["status"], PLAN_TONES, words)
+    return (table, *counted, *explained(plan, words), *more, *_rest(analysis, counts, words))
 
 
 def data_report(analysis: Analysis, counts: pd.DataFrame, words: Words) -> Blocks:
@@ -109,7 +112,7 @@ def _change(before: str, after: str, words: Words) -> str:
 def _moved(p: Row, words: Words) -> tuple[str, str, str]:
     if not p["trades"]:
         return DASH, DASH, DASH
-    return str(int(p["trades"])), words.percent(p["turnover"], 0), words.money(p["cost"], short=True)
+    return str(int(p["trades"])), words.percent(p["turnover"], 0), words.money(p["cost"] + p["tax"], short=True)
 
 
 def _statuses(status: pd.Series, tones: Mapping[str, Tone], words: Words) -> list[Block]:

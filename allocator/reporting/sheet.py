@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from allocator.analysis import Analysis
 from allocator.i18n import Words
 from allocator.plan import Plan
-from allocator.reporting import lists, measures
+from allocator.reporting import explain, lists, measures
 from allocator.reporting.blocks import Block, Blocks, Heading, Line, Tone
-from allocator.reporting.sentences import band_name, clean, plan_reason, plan_verdict, verdict
+from allocator.reporting.issue_words import plan_reason
+from allocator.reporting.sentences import band_name, clean, conflict_sentence, plan_verdict, verdict
 from allocator.reporting.tables import Client, Row, rows_of
 
 PLAN_TONES: Final[Mapping[str, Tone]] = {
@@ -19,6 +20,7 @@ PLAN_TONES: Final[Mapping[str, Tone]] = {
     "in_band": "good",
     "improved": "warn",
     "stuck": "bad",
+    "infeasible": "bad",
     "unfunded": "bad",
     "insolvent": "bad",
     "invalid": "bad",
@@ -57,8 +59,8 @@ def check_sheet(analysis: Analysis, client_id: str, words: Words) -> Blocks:
     )
 
 
-def plan_sheet(plan: Plan, client_id: str, words: Words) -> Blocks:
-    """One client before and after the plan.
+def plan_sheet(plan: Plan, client_id: str, words: Words, more: Sequence[Block] = ()) -> Blocks:
+    """One client before and after the plan; ``more`` (stages, say) stands before the issues.
 
     Raises
     ------
@@ -68,23 +70,28 @@ def plan_sheet(plan: Plan, client_id: str, words: Words) -> Blocks:
     me = Client.of(plan.before, client_id, words)
     tables = plan.select(client_id)
     summary = rows_of(tables["summary"])[0]
-    moved = bool(len(tables["trades"]))
-    then = Client.of(plan.after, client_id, words) if moved else None
-    reason = plan_reason(summary, me.rows("issues"), me.framework, words) if summary["reason"] else ""
+    then = Client.of(plan.after, client_id, words) if len(tables["trades"]) else None
+    reason = conflict_sentence(rows_of(tables["conflicts"]), me.framework, words, me.own)
+    if summary["reason"]:
+        reason = plan_reason(summary, me.rows("issues"), me.framework, words)
     today = words.text("say.today", sentence=_today(me))
     return (
         *_head(me),
         Line(plan_verdict(summary, me.summary, reason, words), PLAN_TONES[summary["status"]]),
         *([Line(today)] if summary["status"] != "insolvent" else []),  # it would say the same again
         *_warnings(me),
+        *explain.conflicts(me, tables["conflicts"]),
         measures.buckets(me, then),
         *measures.rules(me, then),
         *(measures.limits(me) if then is None else measures.limits_change(me, then)),
         measures.figures(me, then),
-        *lists.trades(me, tables["trades"]),
+        *lists.trades(me, plan, tables["trades"]),
         *lists.why(me, plan),
-        *lists.obstacles(me, tables["obstacles"]),
-        lists.certificate(me, tables["checks"], holds=bool(summary["certificate"]), moved=moved),
+        *explain.obstacles(me, tables),
+        *explain.prices(me, tables["prices"]),
+        *explain.suitability(me, tables),
+        *lists.certificate(me, summary, tables["checks"]),
+        *more,
         *lists.issues(me),
         footer(plan.before, words),
     )
@@ -130,7 +137,7 @@ def _head(me: Client) -> list[Block]:
 
 
 def _today(me: Client) -> str:
-    return verdict(me.summary, worst_limit(me.analysis, me.place), me.framework, me.words)
+    return verdict(me.summary, worst_limit(me.analysis, me.place), me.framework, me.words, me.own)
 
 
 def _warnings(me: Client) -> list[Block]:

@@ -12,6 +12,7 @@ import pandas as pd
 from allocator.analysis import Analysis
 from allocator.framework import Framework
 from allocator.i18n import Words
+from allocator.limits import Limit
 from allocator.reporting.blocks import Column, Kind
 
 Row: TypeAlias = dict[str, Any]
@@ -69,6 +70,11 @@ class Client:
     def framework(self) -> Framework:
         """The framework of the analysis."""
         return self.analysis.framework
+
+    @property
+    def own(self) -> tuple[Limit, ...]:
+        """Users' own limits of the analysis."""
+        return self.analysis.own
 
     @property
     def total(self) -> float:
