@@ -216,11 +216,8 @@ def _numbers(column: Column, cells: pd.Series[Any]) -> Cells:
     both = f"{low:g}..{high:g}" if column.low is not None and column.high is not None else ""
     smallest = both or (">= 0" if low == 0.0 else "> 0" if 0.0 < low < 1e-6 else f">= {low:g}")
     for mask, code, mend in (
-        (endless, "not_finite", "1234.50"),
-        (negative, "negative_value", smallest),
-        (below, "out_of_range", smallest),
-        (above, "out_of_range", both or f"<= {high:g}"),
-        (broken, "not_whole", both or smallest),
+        (endless, "not_finite", "1234.50"), (negative, "negative_value", smallest), (below, "out_of_range", smallest),
+        (above, "out_of_range", both or f"<= {high:g}"), (broken, "not_whole", both or smallest),
     ):
         if mask.any():
             findings.append(Finding(np.flatnonzero(mask), code, mend=mend))
@@ -249,19 +246,12 @@ def _amounts(
     odd = np.flatnonzero(~plain.to_numpy(zero_copy_only=False) & ~blanks)
     codes, words = pd.factorize(text.iloc[odd])
     read = [parse_amount(word, percent=percent) for word in words]
-    number, problem, unit, sign = (
-        np.array(part, dtype=kind)
-        for part, kind in zip(
-            zip(*read, strict=True) if read else ((), (), (), ()), (float, object, object, object), strict=True
-        )
-    )
+    number, problem, unit, sign = (np.array(part, dtype=kind) for part, kind in zip(
+        zip(*read, strict=True) if read else ((), (), (), ()), (float, object, object, object), strict=True))
     values[odd] = number[codes]
     blanks[odd] = np.isnan(number[codes]) & (problem[codes] == "")
-    findings = [
-        Finding(odd[problem[codes] == code], code, mend="1234.50")
-        for code in ("not_a_number", "not_finite")
-        if (problem == code).any()
-    ]
+    findings = [Finding(odd[problem[codes] == code], code, mend="1234.50")
+                for code in ("not_a_number", "not_finite") if (problem == code).any()]
     if (unit != "").any():
         at = odd[unit[codes] != ""]
         findings.append(Finding(at, "unit_converted", INFO, [f"{value:.15g}" for value in values[at]]))
@@ -301,11 +291,8 @@ def _currencies(cells: pd.Series[Any]) -> Cells:
             continue
         # One finding stands for a spelling that a whole column has; only the offshore rate matters to each row.
         offshore, at = word.lower() in OFFSHORE, np.flatnonzero(codes == i)
-        findings.append(
-            Finding(at, "currency_alias", WARNING, code)
-            if offshore
-            else Finding(at[:1], "currency_alias", INFO, code, whole=True)
-        )
+        findings.append(Finding(at, "currency_alias", WARNING, code) if offshore
+                        else Finding(at[:1], "currency_alias", INFO, code, whole=True))
     final = np.array([code or "" for code in taken], dtype=object)
     return Cells(pd.Series(final[codes], dtype="str"), empty, tuple(findings))
 
@@ -316,11 +303,8 @@ def _dates(cells: pd.Series[Any], epoch: date | None) -> Cells:
         return Cells(days, days.isna().to_numpy())
     text, _ = as_text(cells)
     values, empty, bad = _by_word(text, lambda word: parse_date(word, epoch))
-    days = pd.Series(
-        np.array([None if v is None else np.datetime64(v, "D") for v in values.words], dtype="datetime64[us]")[
-            values.codes
-        ]
-    )
+    days = pd.Series(np.array([None if v is None else np.datetime64(v, "D") for v in values.words],
+                              dtype="datetime64[us]")[values.codes])
     findings = (Finding(np.flatnonzero(bad), "bad_date", mend="YYYY-MM-DD"),) if bad.any() else ()
     return Cells(days, empty, findings)
 
@@ -340,7 +324,9 @@ class _Coded:
     words: list[Any]
 
 
-def _by_word(text: pd.Series[Any], read: Callable[[str], Any]) -> tuple[_Coded, NDArray[np.bool_], NDArray[np.bool_]]:
+def _by_word(
+    text: pd.Series[Any], read: Callable[[str], Any]
+) -> tuple[_Coded, NDArray[np.bool_], NDArray[np.bool_]]:
     """Read each distinct text once; the masks say where the cell is empty and where it could not be read."""
     codes, words = pd.factorize(clean_text(text, fold=True)[0])
     known = [read(word) for word in words]
@@ -376,11 +362,8 @@ def _failed(findings: Iterable[Finding], count: int) -> NDArray[np.bool_]:
 
 def _is_number(cells: pd.Series[Any]) -> bool:
     kind = cells.dtype
-    return (
-        pd.api.types.is_numeric_dtype(kind)
-        and not pd.api.types.is_bool_dtype(kind)
-        and not pd.api.types.is_complex_dtype(kind)
-    )
+    return (pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind)
+            and not pd.api.types.is_complex_dtype(kind))
 
 
 def _naive(cells: pd.Series[Any]) -> pd.Series[Any]:
@@ -394,9 +377,8 @@ def _folded(words: Any) -> Any:
     wide = pc.match_substring_regex(words, _WIDE)
     if not some(wide):
         return words
-    return pc.replace_with_mask(
-        words, wide, pa.array([word.translate(WIDTH) for word in words.filter(wide).to_pylist()], type=words.type)
-    )
+    return pc.replace_with_mask(words, wide, pa.array(
+        [word.translate(WIDTH) for word in words.filter(wide).to_pylist()], type=words.type))
 
 
 def _mask(at: Positions, count: int) -> NDArray[np.bool_]:

@@ -169,6 +169,8 @@ class PlanWeights(Strict):
     cost_weight: Annotated[float, Field(ge=0)]
     wash_weight: Annotated[float, Field(ge=0)]
     spread_weight: Annotated[float, Field(gt=0)]
+    sell_first_weight: Annotated[float, Field(ge=0)] = 0.1
+    return_years: Annotated[float, Field(gt=0)] = 5.0
     min_trade: Share
     priorities: dict[Family, Annotated[float, Field(gt=0)]]
     scales: dict[Family, Annotated[float, Field(gt=0)]]

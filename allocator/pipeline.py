@@ -138,7 +138,7 @@ def rebalance(
         faster.
     goal
         ``target``: closest to the target mix; ``return``: the highest expected return inside the band, its costs spread
-        over five years.
+        over the `return_years` of the framework.
     hard
         No limit may be exceeded; who cannot have that is ``infeasible``, and ``conflicts`` says why.
     objectives

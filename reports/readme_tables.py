@@ -19,9 +19,9 @@ from allocator.framework import Span, load_framework
 from allocator.i18n import Words, words
 from allocator.importers.scf import SPENDING
 from allocator.limits import TOLERANCE, limit_list
-from allocator.rebalance.model import CLARABEL
 from allocator.rebalance.problem import STILL
-from allocator.rebalance.solve import NODES
+from allocator.rebalance.solve import TIGHT
+from allocator.rebalance.whole import GAP, NODES
 from allocator.reporting.jsonout import rebalance_json
 from allocator.reporting.sentences import MONTHS, heading, limit_name
 from allocator.schema import TABLES, Column
@@ -145,10 +145,13 @@ def numbers(lang: str) -> str:
         ("scales", ", ".join(f"{k} {v:g}" for k, v in p.scales.items()), p.source),
         ("price of squared trades in what lies at par", f"{STILL:g}", judged),
         ("η, γ, ε, δ", f"{p.group_weight:g}, {p.cost_weight:g}, {p.wash_weight:g}, {p.spread_weight:g}", p.source),
+        ("price of keeping what is to be sold first", f"{p.sell_first_weight:g}", judged),
+        ("costs of the highest return, spread over", f"{p.return_years:g} years", judged),
         ("smallest trade", f"{_share(p.min_trade)} of the total", p.source),
         ("excess that counts as none", f"{TOLERANCE:g} of the total", "house judgement, above the solver's precision"),
-        ("solver's tolerances", f"{CLARABEL['tol_gap_abs']:g}", judged),
-        ("branches over indivisible assets, at most", f"{NODES}", judged),
+        ("solver's tolerances", f"{TIGHT['tol_gap_abs']:g}", judged),
+        ("programmes solved for one plan in whole amounts, at most", f"{NODES}", judged),
+        ("gap at which that search ends", f"{GAP:g} of the objective", "usual default of MIP solvers"),
         ("spending, in the survey format alone", f"{_share(SPENDING)} of income", judged),
     ]
     parts = [

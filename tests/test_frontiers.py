@@ -13,8 +13,8 @@ from allocator.assumptions import risk_table
 from allocator.errors import ConfigError, InputError
 from allocator.frontier_plots import plot_frontier
 from allocator.frontiers import Frontier, frontier
-from allocator.rebalance.problem import HORIZON
 
+YEARS = al.load_framework().plan.return_years
 CLIENTS = ("C002", "C004", "C007", "C010", "C015", "C019", "C023")
 
 
@@ -40,7 +40,7 @@ def test_more_risk_is_paid_with_more_return(found: dict[str, Frontier]) -> None:
         v, r = f.points["volatility"].to_numpy(), f.points["expected_return"].to_numpy()
         assert (np.diff(v) > 0).all()
         assert (np.diff(r) > -1e-4).all()
-        net = (r - f.points["cost"].to_numpy() / HORIZON)[1:]  # the first point is the calmest at any cost
+        net = (r - f.points["cost"].to_numpy() / YEARS)[1:]  # the first point is the calmest at any cost
         assert (np.diff(np.diff(net) / np.diff(v[1:])) < 0.01).all()  # concave in what is maximised
 
 

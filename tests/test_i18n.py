@@ -17,12 +17,14 @@ from allocator.errors import ConfigError
 from allocator.framework import load_framework
 from allocator.i18n import DASH, LANGUAGES, environment_language, words
 from allocator.rebalance import obstacles, reasons
-from allocator.reporting.sentences import PLAIN_REASONS, issue_message
+from allocator.reporting.issue_words import issue_message
+from allocator.reporting.sentences import PLAIN_REASONS
 from allocator.reporting.sheet import CHECK_TONES, PLAN_TONES
 
 PACKAGE = Path(framework.__file__).parent
 VERDICTS = ("holds", "no_worse", "untouched", "worse", "broken")
-CHECKS = ("money", "costs", "amounts", "suitability")
+CHECKS = ("money", "costs", "tax", "amounts", "lots", "suitability", "satellite")
+"""Checks of a certificate that are neither a limit nor a budget."""
 
 
 def placeholders(template: str) -> set[str]:
@@ -99,6 +101,8 @@ def test_every_code_of_the_package_has_words() -> None:
         *(f"verdict.{v}" for v in (*VERDICTS, *verify.BAD)),
         *(f"check.{c}" for c in CHECKS),
         *(f"limit.{name}" for name in limits),
+        *(f"{part}.{name}" for name in framework.LABELS for part in ("inline", "label")),
+        *(f"say.price_{kind}" for kind in ("cap", "floor", "bare", "holding", "product", "grade", "closed")),
         *(f"obstacle.{name}" for name in obstacles.OBSTACLES),
         *(f"side.{side}" for side in verify_sheet.SIDES),
         *(f"source.{source or 'none'}" for source in classify.SOURCES),

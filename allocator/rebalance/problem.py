@@ -20,14 +20,8 @@ __all__ = ["Aim", "Excess", "Goal", "Problem", "problem_of"]
 STILL = 1e-3
 """Price of squared trades in what lies at par: just enough to make the answer unique."""
 
-HORIZON = 5.0
-"""Years over which a plan for the highest return spreads its costs. House judgement: a usual holding period."""
-
 EVEN = 1e-4
 """Price of squared weights where the highest return is sought: just enough to make the answer unique."""
-
-SELL_FIRST = 0.1
-"""Price of keeping what the client wants sold first. House judgement: as dear as 1% of costs."""
 
 NEAR = 0.05
 """What cannot be sold is frozen as it is when its share is above the cap or within this part below it: costs alone
@@ -104,11 +98,12 @@ def problem_of(i: int, x: Instruments, start: Start, context: Context, aim: Aim 
 def _goal(aim: Aim, band: Band, x: Instruments, context: Context) -> tuple[FloatArray, FloatArray, float, float]:
     """Rows of the distance to the target mix, the price of each weight, of costs, and of what is not spread."""
     plan = context.analysis.framework.plan
-    targets, first = _targets(band, x, context), np.asarray(SELL_FIRST * x.sell_first, dtype="float64")
+    targets, first = _targets(band, x, context), np.asarray(plan.sell_first_weight * x.sell_first, dtype="float64")
     if aim.goal == "target":
         return targets, np.asarray(first - plan.cost_weight), plan.cost_weight, plan.spread_weight
     mean = np.where(x.counts > 0, context.mean[x.mix], context.risk.borrowing_rate)
-    return targets * 0.0, np.asarray(first - 1.0 / HORIZON - mean), 1.0 / HORIZON, EVEN
+    price = 1.0 / plan.return_years
+    return targets * 0.0, np.asarray(first - price - mean), price, EVEN
 
 
 def _budgets(problem: Problem, context: Context, place: int) -> Problem:

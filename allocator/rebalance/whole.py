@@ -32,6 +32,10 @@ GAP: Final = 1e-4
 GAP_ABSOLUTE: Final = 1e-6
 
 
+NEEDED: Final = 0.02
+"""Sales out of what is over a limit may be smaller than others, down to this part of the smallest trade."""
+
+
 @dataclass(frozen=True)
 class Choices:
     """Allowed buys and sells: 0, or from ``least`` on in steps of ``step`` (0: any amount), up to ``most``.
@@ -69,14 +73,15 @@ def choices(problem: Problem, x: Instruments, total: float) -> Choices:
 
     Notes
     -----
-    Trades under the smallest worth making (`PlanWeights.min_trade`) are left out. Exempt are the
-    cash account, repayments, money that must be raised, and sales out of what is over a limit.
+    Trades under the smallest worth making (`PlanWeights.min_trade`) are left out; sales out of what is over a limit
+    may be much smaller. Exempt are the cash account, repayments, and money that must be raised.
     """
     smallest = problem.weights.min_trade
     exempt = np.arange(problem.n) == x.cash
     step = np.where(exempt | (x.debt >= 0) | (x.lot <= 0.01), 0.0, x.lot / total)
     buy = np.where(exempt | (x.debt >= 0), 0.0, np.maximum(smallest, x.minimum / total))
-    part = np.where(problem.mending | exempt, 0.0, smallest)
+    part = np.where(problem.mending, smallest * NEEDED, smallest)
+    part = np.where(exempt | (problem.start.sell > 0), 0.0, part)
     return Choices(buy, step, np.where(x.indivisible & (x.w0 > 0), x.w0, part))
 
 

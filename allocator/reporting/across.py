@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final
 
 from allocator.i18n import Words
@@ -52,19 +53,17 @@ def _helps(plan: Plan, words: Words) -> list[Block]:
     f = plan.before.framework
     frame = plan.prices[(plan.prices["rank"] == 1) & (plan.prices["price"] > NOTHING * f.plan.cost_weight)]
     names = frame["name"].where(frame["kind"] != "holding", "")
-    counts = (
-        frame.assign(name=names).groupby(["kind", "name", "sense"]).size().sort_values(ascending=False, kind="stable")
-    )
+    firsts = Counter(zip(frame["kind"].tolist(), names.tolist(), frame["sense"].tolist(), strict=True))
     shelf = dict(zip(plan.before.positions.shelf["product_id"], plan.before.positions.shelf["name"], strict=True))
     rows = []
-    for (kind, name, sense), count in counts.head(HELPS).items():  # type: ignore[misc]
+    for (kind, name, sense), count in firsts.most_common(HELPS):
         if kind == "holding":
             text = words.text("say.book_holding")
         elif kind == "product":
             text = words.text("say.price_product", name=clean(shelf.get(name, name)))
         else:
             key = "say.book_floor" if sense == ">=" else "say.book_cap"
-            text = words.text(key, limit=heading(limit_name(str(name), f, words, plan.before.own)))
+            text = words.text(key, limit=heading(limit_name(name, f, words, plan.before.own)))
         rows.append((text, f"{count:,}"))
     heads = columns(words, more_room="sentence", count="number")
     return [Table(words.text("title.prices_book"), heads, tuple(rows))] if rows else []

@@ -23,11 +23,15 @@ Content: TypeAlias = Cell | str
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: its heading and what is in it; where room is short, the highest ``spare`` goes first."""
+    """A column: its heading and what is in it; where room is short, the highest ``spare`` goes first.
+
+    ``least`` are the places to which a wrapped column is made narrower before a spare one goes; 0 is the usual.
+    """
 
     head: str
     kind: Kind = "text"
     spare: int = 0
+    least: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ def framework_blocks(f: Framework, words: Words) -> Blocks:
         _bands(f, words),
         _targets(f, words),
         _limits(f, words),
+        *_floors(f, words),
+        *_models(f, words),
         _rules(f, words),
         _classes(f, words),
         Heading(words.text("title.more")),
@@ -96,6 +98,28 @@ def _limits(f: Framework, words: Words) -> Table:
     )
 
 
+def _floors(f: Framework, words: Words) -> list[Block]:
+    """Least shares, where any band has one."""
+    names = dict.fromkeys(n for b in f.bands.values() for n in b.floors)
+    rows = tuple(
+        (heading(limit_name(n, f, words)), *(words.percent(b.floors.get(n, math.nan), 0) for b in f.bands.values()))
+        for n in names
+    )
+    heads = (*columns(words, limit="text"), *_band_columns(f, words))
+    return [Table(words.text("title.floors"), heads, rows)] if rows else []
+
+
+def _models(f: Framework, words: Words) -> list[Block]:
+    """Model portfolios, where any band has one."""
+    names = dict.fromkeys(n for b in f.bands.values() for n in b.model)
+    rows = tuple(
+        (words.name(f.classes[n]), *(words.percent(b.model.get(n, math.nan), 0) for b in f.bands.values()))
+        for n in names
+    )
+    heads = (*columns(words, asset_class="text"), *_band_columns(f, words))
+    return [Table(words.text("title.models"), heads, rows)] if rows else []
+
+
 def _rules(f: Framework, words: Words) -> Table:
     def level(name: str, value: float, owner: float | None) -> str:
         text = amount_of(name, value, words)
@@ -121,12 +145,14 @@ def _classes(f: Framework, words: Words) -> Table:
             words.text(f"liquidity.{c.liquidity}"),
             f"R{c.risk}",
             f"{words.percent(c.buy_cost, 2)} / {words.percent(c.sell_cost, 2)}",
+            words.percent(c.tax, 0),
         )
         for code, c in f.classes.items()
     )
     heads = (
         *columns(words, asset_class="text", code="label", bucket="label", liquidity="label", risk="number"),
         Column(words.text("head.costs"), "number", spare=1),
+        Column(words.text("head.gains_tax"), "number", spare=2),
     )
     return Table(words.text("title.classes"), heads, rows)
 

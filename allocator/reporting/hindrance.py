@@ -38,9 +38,9 @@ def why_exceeded(plan: Plan, i: int, limit: Limit, bound: float, words: Words) -
     p, e = plan.before.positions, plan.after.exposures
     rows = slice(int(p.start[i]), int(p.start[i + 1]))
     locked = p.value[rows] * (1.0 - p.sellable[rows])
-    inside = (p.mix_table @ plan.before.framework.flag("inside"))[p.mix[rows]]
+    in_buckets = (p.mix_table @ plan.before.framework.flag("inside"))[p.mix[rows]]
     total = float(e.total[i])
-    free = total - float(locked @ inside)
+    free = total - float(locked @ in_buckets)
     if limit.kind == "leverage":  # what must be paid back so that (D − r) / (T − r) is the bound
         owed = (float(e.debt[i]) - bound * total) / (1.0 - bound) if bound < 1 else math.inf
         return words.text("say.floor_blocked") if free < owed else _weighed(plan, i, words)
@@ -56,7 +56,7 @@ def why_exceeded(plan: Plan, i: int, limit: Limit, bound: float, words: Words) -
         if free + _filled(plan, limit, rows, locked) < bound * need:
             return words.text("say.floor_blocked")
         return _not_for_sale(plan, i, limit, free, words) or _weighed(plan, i, words)
-    amount = _locked_part(plan, limit, rows, locked * inside)
+    amount = _locked_part(plan, limit, rows, locked * in_buckets)
     if amount > bound * base:
         return words.text("say.not_sellable", amount=words.money(amount, str(p.clients["currency"].iloc[i])))
     return _weighed(plan, i, words)
@@ -151,11 +151,11 @@ def _alone(plan: Plan, i: int, rows: slice, locked: FloatArray, kind: str) -> fl
     equity = float(plan.after.exposures.equity[i])
     if equity <= 0:
         return math.nan
-    table, inside = risk_table(f, plan.before.assumptions), f.flag("inside")
-    money = (locked @ p.mix_table[p.mix[rows]]) * inside
+    table, counts = risk_table(f, plan.before.assumptions), f.flag("inside")
+    money = (locked @ p.mix_table[p.mix[rows]]) * counts
     if kind == "cvar":
         return float(shortfall(money[None, :], table)[0]) / equity
-    own_part = np.append(table.idiosyncratic * inside, 0.0)[p.klass[rows]] * locked
+    own_part = np.append(table.idiosyncratic * counts, 0.0)[p.klass[rows]] * locked
     _, place = np.unique(p.asset[rows], return_inverse=True)
     specific = np.bincount(place, weights=own_part) ** 2
     return float(np.sqrt(((money @ table.loadings) ** 2).sum() + specific.sum()) / equity)

@@ -87,8 +87,9 @@ def lines_of(content: Content, column: Column, width: int) -> str:
 
 
 def _least(keep: Sequence[int], natural: Sequence[int], columns: Sequence[Column]) -> int:
-    least = {"sentence": 24, "text": 14}
-    return sum(min(natural[j], least.get(columns[j].kind, natural[j])) for j in keep) + GAP * (len(keep) - 1)
+    usual = {"sentence": 24, "text": 14}
+    least = [c.least or usual.get(c.kind, width) for c, width in zip(columns, natural, strict=True)]
+    return sum(min(natural[j], least[j]) for j in keep) + GAP * (len(keep) - 1)
 
 
 def _fitting(text: str, width: int) -> str:

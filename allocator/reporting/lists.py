@@ -71,11 +71,12 @@ def trades(client: Client, plan: Plan, frame: pd.DataFrame) -> list[Block]:
         for r in ordered
     )
     heads = (
-        *columns(words, side="label", name="text"),
+        *columns(words, side="label"),
+        Column(words.text("head.name"), "text", least=10),
         Column(f"{words.text('head.amount')} {client.currency}", "number"),
-        *columns(words, cost="number"),
-        *(columns(words, tax="number") if taxed else ()),
-        *columns(words, reason="sentence"),
+        Column(words.text("head.cost"), "number", spare=2),
+        *([Column(words.text("head.tax"), "number", spare=1)] if taxed else []),
+        Column(words.text("head.reason"), "sentence", least=16),
     )
     return [Table(title, heads, rows)]
 

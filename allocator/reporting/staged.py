@@ -32,16 +32,17 @@ def client_stages(stages: Stages, client_id: str, words: Words) -> Blocks:
         *columns(words, spent="number"),
         Column(words.text("head.verified"), "label", spare=1),
     )
-    months = _months(stages)
-    title = words.text("title.stages", count=len(stages.plans), months=months)
+    title = words.text("title.stages_one")
+    if len(stages.plans) > 1:
+        title = words.text("title.stages", count=len(stages.plans), months=_months(stages))
     table = Table(title, heads, tuple(_stage(r, words, repaid=len(heads) == 9) for r in rows))
     note = Line(words.text("say.stage_note"), "dim")
     return (table, *_reached(stages, rows_of(tables["reached"]), me), *_undone(rows_of(tables["undone"]), me), note)
 
 
 def _months(stages: Stages) -> int:
-    """Months from one stage to the next; 0 where there is one alone."""
-    first, second = (stages.dates[1], stages.dates[min(2, len(stages.plans))])
+    """Months from the first stage to the second."""
+    first, second = stages.dates[1:3]
     return (second.year - first.year) * 12 + second.month - first.month
 
 

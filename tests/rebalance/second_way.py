@@ -121,6 +121,7 @@ class Written:
             names - b * total - self.unit(3),
             names - (b - keep) * total,
             *(row + c.allowance * total for row, c in zip(self.unit(4), p.convex, strict=True)),
+            p.above @ self.buys - p.satellite * total if p.above.any() else total * 0.0,
             p.counts @ (self.buys + self.sells) / 2,
             p.buy_cost @ self.buys + p.sell_cost @ self.sells,
         ]
@@ -130,6 +131,7 @@ class Written:
             b[:, 0] * money - at,
             p.name_start[named] + SLACK + (b - keep)[:, 0] * money - at,
             *([c.start - c.allowance * money + SLACK] for c in p.convex),
+            [p.satellite * money + SLACK],
             [p.turnover + SLACK / 2],
             [p.cost + SLACK],
         ]
@@ -194,6 +196,7 @@ def _answer(written: Written, close: float, options: dict[str, float]) -> Array 
     smooth = [i for i, c in enumerate(p.convex) if c.limit.kind != "cvar"]
     change = written.buys - written.sells
     a, h = written.inequalities
+    w = p.w0
     z, multipliers, newton = np.zeros(sum(written.sizes)), np.zeros(len(p.convex)), False
     for _ in range(ROUNDS):
         rows, most, curve = a, h, np.zeros((len(z), len(z)))

@@ -34,6 +34,26 @@ CLIENT = {
     "limits",
     "holdings",
 }
+OBSTACLE = {"obstacle", "excess", "excess_amount", "distance", "volatility", "cost", "trades"}
+PLAN = {
+    "status",
+    "objective",
+    "gap",
+    "gap_whole",
+    "proof",
+    "solver",
+    "cost",
+    "tax",
+    "turnover",
+    "trades",
+    "after",
+    "obstacles",
+    "prices",
+    "suitability",
+    "conflicts",
+    "certificate",
+}
+WORDS = ("message", "reason", "language", "note")
 AFTER = {"buckets", "concentration", "risk", "reserve", "limits", "holdings"}
 
 
@@ -97,16 +117,15 @@ def test_a_plan_has_the_promised_shape(plan: Plan) -> None:
     seen = set()
     for client in out["clients"]:
         p = client["plan"]
-        assert {"status", "objective", "gap", "cost", "turnover", "trades", "after", "obstacles", "certificate"} <= set(
-            p
-        )
+        assert set(p) >= PLAN
+        assert set(p["proof"]) == {"primal", "dual", "duality_gap"}
         assert set(p["after"]) >= AFTER
         assert_state(p["after"])
         for trade in p["trades"]:
-            assert {"asset_id", "name", "side", "amount", "cost", "reason"} <= set(trade)
+            assert {"asset_id", "name", "side", "amount", "cost", "tax", "reason"} <= set(trade)
             assert trade["amount"] == round(trade["amount"], 2) > 0
         for obstacle in p["obstacles"]:
-            assert set(obstacle) == {"obstacle", "excess", "distance", "volatility"}
+            assert set(obstacle) == OBSTACLE
         for check in p["certificate"]["checks"]:
             assert set(check) == {
                 "check",
@@ -129,8 +148,11 @@ def test_money_in_equals_money_out_in_the_printed_numbers(plan: Plan) -> None:
             continue
         side = {s: sum(t["amount"] for t in p["trades"] if t["side"] == s) for s in ("sell", "repay", "buy")}
         cash_flow = float(plan.before.positions.cash_flow[plan.before.index(client["client_id"])])
-        assert side["sell"] + cash_flow == pytest.approx(side["buy"] + side["repay"] + p["cost"], abs=0.006)
-        assert p["after"]["total"] == pytest.approx(client["total"] + cash_flow - side["repay"] - p["cost"], abs=0.02)
+        assert side["sell"] + cash_flow == pytest.approx(side["buy"] + side["repay"] + p["cost"] + p["tax"], abs=0.006)
+        spent = side["repay"] + p["cost"] + p["tax"]
+        assert p["after"]["total"] == pytest.approx(client["total"] + cash_flow - spent, abs=0.02)
+        for what in ("cost", "tax"):
+            assert p[what] == pytest.approx(sum(t[what] for t in p["trades"]), abs=0.006)
 
 
 def test_numbers_are_those_of_the_tables_client_by_client(analysis: Analysis) -> None:
@@ -177,7 +199,8 @@ def test_excess_in_money_is_the_fraction_of_the_total_before(plan: Plan) -> None
 def test_both_languages_carry_equal_numbers(kind: str, analysis: Analysis, plan: Plan) -> None:
     def bare(content: Any) -> Any:
         if isinstance(content, dict):
-            return {k: bare(v) for k, v in content.items() if k not in ("message", "reason", "language")}
+            # the gap of suitability is a sentence, that of a plan a number
+            return {k: bare(v) for k, v in content.items() if k not in WORDS and not (k == "gap" and isinstance(v, str))}
         return [bare(v) for v in content] if isinstance(content, list) else content
 
     made = [check_json(analysis, words(x)) if kind == "check" else rebalance_json(plan, words(x)) for x in ("en", "zh")]
