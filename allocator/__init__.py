@@ -23,9 +23,12 @@ if TYPE_CHECKING:
     from allocator.pipeline import analyze, rebalance
     from allocator.plan import Objective, Plan
     from allocator.plots import plot_buckets, plot_concentration
+    from allocator.risk_measures import RiskMeasures, measure_risk
+    from allocator.risk_plots import plot_risk
     from allocator.sample import sample_path
     from allocator.stage_plots import plot_stages
     from allocator.staging import Stages, stages
+    from allocator.stresses import Stress, stress
 
 __version__ = "0.1.0"
 
@@ -40,21 +43,26 @@ _HOMES = {
     "InputError": "errors",
     "Objective": "plan",
     "Plan": "plan",
+    "RiskMeasures": "risk_measures",
     "SolveError": "errors",
     "Stages": "staging",
+    "Stress": "stresses",
     "analyze": "pipeline",
     "frontier": "frontiers",
     "limit": "limits",
     "load_assumptions": "assumptions",
     "load_framework": "framework",
+    "measure_risk": "risk_measures",
     "plot_buckets": "plots",
     "plot_concentration": "plots",
     "plot_frontier": "frontier_plots",
+    "plot_risk": "risk_plots",
     "plot_stages": "stage_plots",
     "read_book": "book",
     "rebalance": "pipeline",
     "sample_path": "sample",
     "stages": "staging",
+    "stress": "stresses",
 }
 
 __all__ = [
@@ -67,22 +75,27 @@ __all__ = [
     "InputError",
     "Objective",
     "Plan",
+    "RiskMeasures",
     "SolveError",
     "Stages",
+    "Stress",
     "__version__",
     "analyze",
     "frontier",
     "limit",
     "load_assumptions",
     "load_framework",
+    "measure_risk",
     "plot_buckets",
     "plot_concentration",
     "plot_frontier",
+    "plot_risk",
     "plot_stages",
     "read_book",
     "rebalance",
     "sample_path",
     "stages",
+    "stress",
 ]
 
 # The package allocator.rebalance has the name of the function. Loaded here (it is empty) and taken away again, no later

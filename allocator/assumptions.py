@@ -3,43 +3,75 @@
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from allocator.config import Strict, build, load_tree
 from allocator.errors import ConfigError
 from allocator.framework import Framework
+from allocator.psd import Repair, nearest_correlation
 from allocator.typing import FloatArray
 
-Fraction = Annotated[float, Field(gt=-1, lt=2)]
+MOST: Final = {"return": 1.0, "volatility": 2.0, "own volatility": 3.0, "loading": 10.0, "correlation": 1.0 + 1e-12}
+"""No such figure reaches this; one that does was written in percent."""
+
+
+def _below(kind: str) -> AfterValidator:
+    """Refuse what was written in percent, and say what it would be as a fraction."""
+
+    def check(value: float) -> float:
+        if abs(value) < MOST[kind]:
+            return value
+        if kind == "correlation" and abs(value) < 2:
+            raise ValueError(f"a correlation of {value:g} lies beyond 1")
+        raise ValueError(f"a {kind} of {value:g} looks like percent; write {value / 100:g}, fractions are expected")
+
+    return AfterValidator(check)
+
+
+Fraction = Annotated[float, Field(gt=-1), _below("return")]
 
 
 class Factor(Strict):
-    """A risk factor; yearly mean and volatility as fractions."""
+    """A risk factor; yearly mean and volatility as fractions. ``source`` is that of both where they name none."""
 
     mean: Fraction
-    volatility: Annotated[float, Field(gt=0, lt=2)]
+    volatility: Annotated[float, Field(gt=0), _below("volatility")]
     source: str
+    mean_source: str = ""
+    volatility_source: str = ""
 
 
 class Correlation(Strict):
-    """Correlations of the factors."""
+    """Correlations of the factors.
+
+    ``pairs`` has the sources of single ones that are not the ``source`` of all, by their factors: ``"bond, equity"``.
+    ``repair`` lets `load_assumptions` put the nearest correlations that can hold together in the place of some that
+    cannot; ``repaired`` then says what it changed.
+    """
 
     order: tuple[str, ...]
-    rows: tuple[tuple[Annotated[float, Field(ge=-1, le=1)], ...], ...]
+    rows: tuple[tuple[Annotated[float, _below("correlation")], ...], ...]
     source: str
+    pairs: dict[str, str] = {}
+    repair: bool = False
+    repaired: str = ""
 
 
 class ClassAssumption(Strict):
     """How a class is made of factors; its mean follows from them unless given."""
 
-    loadings: dict[str, float] = {}
-    idiosyncratic: Annotated[float, Field(ge=0, lt=3)] = 0.0
+    loadings: dict[str, Annotated[float, _below("loading")]] = {}
+    idiosyncratic: Annotated[float, Field(ge=0), _below("own volatility")] = 0.0
     expected_return: Fraction | None = None
     source: str
+    idiosyncratic_source: str = ""
+    expected_return_source: str = ""
 
 
 class Scenarios(Strict):
@@ -55,8 +87,22 @@ class Scenarios(Strict):
     source: str = "house judgement: the mean of the worst 5% of 200 years"
 
 
+class Tails(Strict):
+    """How fat the tails of a Student-t loss are; fewer degrees of freedom are fatter."""
+
+    degrees: Annotated[float, Field(gt=2, le=1000)] = 4.0
+    source: str = (
+        "Platen and Rendek 2008: log returns of diversified share indices are Student-t with about 4 degrees of freedom; "
+        "of daily returns, so on the safe side for yearly ones (house judgement)"
+    )
+
+
 class Assumptions(Strict):
-    """A table of assumptions. Build it with `load_assumptions`."""
+    """A table of assumptions. Build it with `load_assumptions`.
+
+    ``years`` is the length of the record that the means rest on: their standard errors are volatilities over its root.
+    ``references`` says what the marks in the sources, ``[H]``, stand for.
+    """
 
     schema_: Literal["allocator-assumptions/1"] = Field(alias="schema")
     name: str
@@ -68,6 +114,13 @@ class Assumptions(Strict):
     correlation: Correlation
     classes: dict[str, ClassAssumption]
     scenarios: Scenarios = Scenarios()
+    years: Annotated[float, Field(gt=0, le=1000)] = 88.0
+    years_source: str = (
+        "1928-2015, the yearly record behind [D]; house judgement for what has a shorter one or none, whose means are "
+        "less certain than this says"
+    )
+    tails: Tails = Tails()
+    references: dict[str, str] = {}
 
     @model_validator(mode="after")
     def _consistent(self) -> Assumptions:
@@ -76,14 +129,13 @@ class Assumptions(Strict):
             raise ValueError(f"correlation.order must name the factors in their order: {', '.join(names)}")
         if any(len(r) != len(names) for r in self.correlation.rows) or len(self.correlation.rows) != len(names):
             raise ValueError(f"correlation.rows must be {len(names)} rows of {len(names)} numbers")
-        r = np.array(self.correlation.rows)
-        if np.abs(r - r.T).max() > 1e-12 or np.abs(np.diag(r) - 1).max() > 1e-12:
-            i, j = np.unravel_index(np.abs(r - r.T).argmax(), r.shape)
-            raise ValueError(
-                f"correlation.rows must be symmetric with 1 on the diagonal; see {names[i]} and {names[j]}"
-            )
-        if np.linalg.eigvalsh(r).min() < -1e-12:
-            raise ValueError("correlation.rows is not positive semidefinite: these correlations cannot hold together")
+        problem = _cannot_be(np.array(self.correlation.rows), names)
+        if problem:
+            raise ValueError(problem)
+        for pair in self.correlation.pairs:
+            for f in pair.split(", "):
+                if f not in names:
+                    raise ValueError(f"correlation.pairs: unknown factor '{f}'; write two of: {', '.join(names)}")
         for code, c in self.classes.items():
             for f in c.loadings:
                 if f not in names:
@@ -126,8 +178,18 @@ class RiskTable:
         return self.loadings @ self.loadings.T
 
 
-def load_assumptions(source: str | os.PathLike[str] | Assumptions = "long_run") -> Assumptions:
+def load_assumptions(source: str | os.PathLike[str] | Assumptions = "long_run", *, repair: bool = False) -> Assumptions:
     """Load assumptions by preset name, path or as they are.
+
+    Parameters
+    ----------
+    source
+        ``long_run``, ``us``, ``china``, the path of a TOML file (which may say ``extends = "us"`` and then only what
+        differs), or assumptions, which are returned as they are.
+    repair
+        Correlations that cannot hold together are replaced by the nearest that can (see `psd.nearest_correlation`), and
+        those that differ above and below the diagonal by their mean. What was changed is said in a warning and kept in
+        ``correlation.repaired``. A file may ask for it itself: ``repair = true`` under ``[correlation]``.
 
     Raises
     ------
@@ -137,7 +199,64 @@ def load_assumptions(source: str | os.PathLike[str] | Assumptions = "long_run") 
     if isinstance(source, Assumptions):
         return source
     tree, origin = load_tree(source, "assumptions")
-    return build(Assumptions, tree, origin)
+    return build(Assumptions, _repaired(tree, origin, repair), origin)
+
+
+def _cannot_be(r: FloatArray, names: list[str]) -> str:
+    """Why this is no correlation matrix, with the pair to change; empty where it is one."""
+    skew = np.abs(r - r.T)
+    if skew.max() > 1e-12:
+        i, j = (int(k) for k in np.unravel_index(skew.argmax(), r.shape))
+        return (
+            f"correlation.rows must be symmetric: {names[i]} with {names[j]} is {r[i, j]:g} in one place and "
+            f"{r[j, i]:g} in the other; make them equal"
+        )
+    off = np.abs(np.diag(r) - 1)
+    if off.max() > 1e-12:
+        i = int(off.argmax())
+        return f"correlation.rows must have 1 on the diagonal; {names[i]} has {r[i, i]:g}"
+    lowest = float(np.linalg.eigvalsh(r).min())
+    if lowest >= -1e-12:
+        return ""
+    near = nearest_correlation(r)
+    i, j = near.pair
+    return (
+        f"correlation.rows is not positive semidefinite (lowest eigenvalue {lowest:.3g}): these correlations cannot "
+        f"hold together. Change {names[i]} with {names[j]} first: {near.before:.2f} would have to be near "
+        f"{near.after:.2f}; or write repair = true under [correlation] to take the nearest that can"
+    )
+
+
+def _repaired(tree: dict[str, Any], origin: str, repair: bool) -> Mapping[str, Any]:
+    """Put the nearest correlations that can hold together in the tree, where that is asked for and needed.
+
+    What is no square of numbers stays as it is: the model says what is wrong with it.
+    """
+    told = tree.get("correlation")
+    if not isinstance(told, dict) or not (repair or told.get("repair") is True):
+        return tree
+    try:
+        given = np.array(told.get("rows"), dtype="float64")
+    except (TypeError, ValueError):
+        return tree
+    square = given.ndim == 2 and given.shape[0] == given.shape[1] and np.isfinite(given).all()
+    if not square or np.abs(given).max() > 1 or len(given) != len(told.get("order", ())):
+        return tree
+    near = nearest_correlation(given)
+    if not near.changed:
+        return tree
+    said = say_repair(near, list(map(str, told["order"])))
+    warnings.warn(f"{origin}: correlations were repaired: {said}", stacklevel=3)
+    return tree | {"correlation": told | {"rows": near.matrix.tolist(), "repair": True, "repaired": said}}
+
+
+def say_repair(near: Repair, names: list[str]) -> str:
+    """What a repair changed, in a line."""
+    i, j = near.pair
+    return (
+        f"lowest eigenvalue {near.lowest_before:.3g} before, {near.lowest_after:.3g} after; the largest change is "
+        f"{names[i]} with {names[j]}, from {near.before:.3f} to {near.after:.3f}"
+    )
 
 
 def risk_table(framework: Framework, assumptions: Assumptions) -> RiskTable:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import click
 
-from allocator import __version__, commands
+from allocator import __version__, command_tools, commands, studies
 from allocator.cli_words import a_count, a_day, command, group, one_of, usage_message
 from allocator.errors import AllocatorError, InputError, SolveError
 from allocator.i18n import LANGUAGES, Words, environment_language, words
@@ -26,7 +26,7 @@ BUG: Final = 1
 INTERRUPTED: Final = 130
 FORMATS: Final = ("auto", "tables", "scf")
 GOALS: Final = ("target", "return")
-MOST: Final = {"stages": 40, "months": 120}
+MOST: Final = {"stages": 40, "months": 120, "points": 200}
 """Stages that are planned at most (ten years of quarters), and months from one to the next."""
 
 
@@ -59,16 +59,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _tell(said.text("error.interrupted"), INTERRUPTED)
     except click.ClickException as error:
         return _usage(error, said)
-    except commands.NobodyError:
-        return _tell(said.text("error.no_clients"), commands.NOTHING)
-    except commands.OutputError as error:
-        return _tell(said.text("error.output", message=str(error)), commands.NOTHING)
+    except command_tools.NobodyError:
+        return _tell(said.text("error.no_clients"), command_tools.NOTHING)
+    except command_tools.OutputError as error:
+        return _tell(said.text("error.output", message=str(error)), command_tools.NOTHING)
     except SolveError as error:
-        return _tell(said.text("error.solve", message=str(error)), commands.NOTHING)
+        return _tell(said.text("error.solve", message=str(error)), command_tools.NOTHING)
     except InputError as error:
-        return _tell(str(error), commands.NOTHING)
+        return _tell(str(error), command_tools.NOTHING)
     except AllocatorError as error:
-        return _tell(str(error), commands.USAGE)
+        return _tell(str(error), command_tools.USAGE)
     except Exception as error:  # noqa: BLE001  the one place where a bug becomes a message
         if debug:
             traceback.print_exc()
@@ -98,6 +98,13 @@ def build(said: Words) -> click.Group:
                 [*_book_options(said), *_plan_options(said)],
                 "help.rebalance",
             ),
+            command(
+                said,
+                "frontier",
+                partial(studies.frontier, said),
+                [*_book_options(said), _option(said, "--points", metavar="N", callback=a_count(said, MOST["points"]))],
+                "help.frontier",
+            ),
             command(said, "demo", partial(commands.demo, said), demo_options, "help.demo"),
             group(said, "framework", _both(said), "help.framework", [show, validate]),
         ],
@@ -117,14 +124,16 @@ def _book_options(said: Words) -> list[click.Parameter]:
         _option(said, "--format", metavar=_choice(FORMATS), callback=one_of(FORMATS, said), default="auto"),
         click.Option(["--framework"], metavar="NAME|FILE", default="classic", help=said.text("help.framework_option")),
         _option(said, "--assumptions", metavar="NAME|FILE"),
-        *(_option(said, f"--{t}", metavar="FILE") for t in commands.EXTRA_TABLES),
+        *(_option(said, f"--{t}", metavar="FILE") for t in command_tools.EXTRA_TABLES),
         click.Option(["--date", "day"], metavar="YYYY-MM-DD", callback=a_day(said), help=said.text("help.date")),
         *_both(said),
     ]
 
 
 def _plan_options(said: Words) -> list[click.Parameter]:
-    counts = [_option(said, f"--{name}", metavar="N", callback=a_count(said, most)) for name, most in MOST.items()]
+    counts = [
+        _option(said, f"--{name}", metavar="N", callback=a_count(said, MOST[name])) for name in ("stages", "months")
+    ]
     return [
         _flag(said, "--hard", "hard"),
         _option(said, "--goal", metavar=_choice(GOALS), callback=one_of(GOALS, said), default="target"),
@@ -179,7 +188,7 @@ def _language(args: Sequence[str]) -> str:
 def _usage(error: click.ClickException, said: Words) -> int:
     ctx = getattr(error, "ctx", None)
     path = ctx.command_path if ctx is not None else "allocator"
-    return _tell(f"{usage_message(error, said)}\n{said.text('error.try_help', command=path)}", commands.USAGE)
+    return _tell(f"{usage_message(error, said)}\n{said.text('error.try_help', command=path)}", command_tools.USAGE)
 
 
 def _tell(message: str, code: int) -> int:

@@ -5,44 +5,23 @@ Nothing heavy is imported until a command runs, so that help and usage errors co
 
 from __future__ import annotations
 
-import contextlib
 import shlex
-import sys
-from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from allocator.errors import AllocatorError, ConfigError
+from allocator.command_tools import OK, USAGE, analysed, exit_code, known, only, print_blocks, print_json, progress
+from allocator.errors import ConfigError
 from allocator.i18n import Words
-from allocator.reporting.blocks import Block, Blocks, Heading, Line, Table
-from allocator.reporting.terminal import show, silence
-from allocator.schema import TABLES
+from allocator.reporting.blocks import Blocks, Heading, Line, Table
 
 if TYPE_CHECKING:
     from allocator.analysis import Analysis
-    from allocator.book import Book
-    from allocator.plan import Plan
     from allocator.staging import Stages
 
-OK: Final = 0
-USAGE: Final = 2
-EXCEEDED: Final = 3
-SET_ASIDE: Final = 4
-NOTHING: Final = 5
-
-EXTRA_TABLES: Final = tuple(name for name in TABLES if name != "holdings")
 DEMO_DATE: Final = date(2026, 9, 30)
 """Day of the sample book: locks are judged on it, so that the demo is the same on every day."""
-
-
-class OutputError(AllocatorError):
-    """The result could not be written to stdout."""
-
-
-class NobodyError(AllocatorError):
-    """The book has no client; what was wrong with its rows has been printed."""
 
 
 def check(said: Words, **options: Any) -> int:
@@ -51,14 +30,14 @@ def check(said: Words, **options: Any) -> int:
     from allocator.reporting.overview import check_overview
     from allocator.reporting.sheet import check_sheet
 
-    book, analysis = _analysed(said, options)
-    one = _only(analysis)
+    book, analysis = analysed(said, options)
+    one = only(analysis)
     if options["json"]:
-        _print_json(check_json(analysis, said, counts=book.counts))
+        print_json(check_json(analysis, said, counts=book.counts))
     elif one is None:
-        _print(check_overview(analysis, book.counts, said))
+        print_blocks(check_overview(analysis, book.counts, said))
     else:
-        _print(check_sheet(analysis, one, said))
+        print_blocks(check_sheet(analysis, one, said))
     return exit_code(analysis)
 
 
@@ -71,22 +50,21 @@ def rebalance(said: Words, **options: Any) -> int:
     from allocator.reporting.staged import book_stages, client_stages
 
     _fit_together(said, options)
-    book, analysis = _analysed(said, options)
+    book, analysis = analysed(said, options)
     allow = options["allow_unclassified"]
-    with _progress(said, "planning"):
+    with progress(said, "planning"):
         plan = pipeline.rebalance(analysis, allow_unclassified=allow, goal=options["goal"], hard=options["hard"])
     stages = _staged(said, analysis, options)
-    one = _only(analysis)
+    one = only(analysis)
     if options["json"]:
-        _print_json(rebalance_json(plan, said, counts=book.counts, stages=stages))
+        print_json(rebalance_json(plan, said, counts=book.counts, stages=stages))
     else:
-        aims = [key for key, on in (("goal_return", options["goal"] == "return"), ("hard", options["hard"])) if on]
-        blocks: Blocks = tuple(Line(said.text(f"say.{key}")) for key in aims)
+        blocks = _aims(said, analysis, options)
         if one is None:
             blocks += plan_overview(plan, book.counts, said, () if stages is None else book_stages(stages, said))
         else:
             blocks += plan_sheet(plan, one, said, () if stages is None else client_stages(stages, one, said))
-        _print(blocks)
+        print_blocks(blocks)
     return exit_code(analysis, plan if stages is None else stages.plans[-1])
 
 
@@ -100,15 +78,15 @@ def demo(said: Words, client: str | None, json: bool) -> int:
     from allocator.sample import sample_path
 
     folder = sample_path()
-    with _progress(said, "planning"):
+    with progress(said, "planning"):
         book = read_book(folder)
-        one = _known(book, client or str(book.clients["client_id"].iloc[0]), said)
+        one = known(book, client or str(book.clients["client_id"].iloc[0]), said)
         plan = pipeline.rebalance(pipeline.analyze(book, on=DEMO_DATE))
     if json:
-        _print_json(rebalance_json(plan, said, counts=book.counts))
+        print_json(rebalance_json(plan, said, counts=book.counts))
         return OK
     intro = said.text("demo.intro", clients=len(plan), holdings=len(book.holdings))
-    _print(
+    print_blocks(
         (
             Line(intro),
             *plan_overview(plan, book.counts, said),
@@ -127,9 +105,9 @@ def framework_show(said: Words, name: str, json: bool) -> int:
 
     framework = load_framework(name)
     if json:
-        _print_json(framework.model_dump(mode="json", by_alias=True))
+        print_json(framework.model_dump(mode="json", by_alias=True))
     else:
-        _print(framework_blocks(framework, said))
+        print_blocks(framework_blocks(framework, said))
     return OK
 
 
@@ -143,43 +121,12 @@ def framework_validate(said: Words, file: str) -> int:
         assumptions = load_assumptions(f.assumptions)
         risk_table(f, assumptions)
     except ConfigError as error:
-        _print((Line(said.text("framework.invalid"), "bad"), *(Line(m) for m in str(error).splitlines())))
+        print_blocks((Line(said.text("framework.invalid"), "bad"), *(Line(m) for m in str(error).splitlines())))
         return USAGE
     sizes = {"classes": len(f.classes), "bands": len(f.bands), "rules": len(f.rules), "products": len(f.products)}
     text = said.text("framework.valid", file=file, name=f.name, assumptions=assumptions.name, **sizes)
-    _print((Line(text, "good"),))
+    print_blocks((Line(text, "good"),))
     return OK
-
-
-def exit_code(analysis: Analysis, plan: Plan | None = None) -> int:
-    """Exit code of a result: rows or clients set aside before limits exceeded (after the plan, where there is one)."""
-    if not len(analysis):
-        return NOTHING
-    status = set(analysis.status if plan is None else plan.summary["status"])
-    if len(analysis.set_aside) or status & {"invalid", "no_band"}:
-        return SET_ASIDE
-    return EXCEEDED if status & {"exceeded", "insolvent", "improved", "stuck", "infeasible", "unfunded"} else OK
-
-
-def _analysed(said: Words, options: dict[str, Any]) -> tuple[Book, Analysis]:
-    """Read and analyse; with ``--client`` only that client, so that everything after concerns nobody else."""
-    from allocator.book import read_book
-    from allocator.framework import load_framework
-    from allocator.pipeline import analyze
-    from allocator.reporting.overview import data_report
-
-    framework = load_framework(options["framework"])
-    with _progress(said, "reading"):
-        book = read_book(options["file"], format=options["format"], **{t: options[t] for t in EXTRA_TABLES})
-    if options["client"] is not None:
-        book = book.client(_known(book, options["client"], said))
-    with _progress(said, "analysing"):
-        more = {"assumptions": options["assumptions"], "band": options["band"], "on": options["day"]}
-        analysis = analyze(book, framework, **more)
-    if not len(analysis) and not options["json"]:
-        _print(data_report(analysis, book.counts, said))
-        raise NobodyError
-    return book, analysis
 
 
 def _fit_together(said: Words, options: dict[str, Any]) -> None:
@@ -191,6 +138,13 @@ def _fit_together(said: Words, options: dict[str, Any]) -> None:
         raise click.UsageError(said.text("error.not_together", option="--stages", other=other))
 
 
+def _aims(said: Words, analysis: Analysis, options: dict[str, Any]) -> Blocks:
+    """What plans were asked to do, where it is not the usual."""
+    years = said.number(analysis.framework.plan.return_years, 0)
+    goal = [Line(said.text("say.goal_return", years=years))] if options["goal"] == "return" else []
+    return (*goal, *([Line(said.text("say.hard"))] if options["hard"] else []))
+
+
 def _staged(said: Words, analysis: Analysis, options: dict[str, Any]) -> Stages | None:
     """Plans in stages, where they are asked for."""
     if options["stages"] is None:
@@ -198,18 +152,8 @@ def _staged(said: Words, analysis: Analysis, options: dict[str, Any]) -> Stages 
     from allocator.staging import stages
 
     more = {} if options["months"] is None else {"months": options["months"]}
-    with _progress(said, "staging"):
+    with progress(said, "staging"):
         return stages(analysis, periods=options["stages"], allow_unclassified=options["allow_unclassified"], **more)
-
-
-def _known(book: Book, client: str, said: Words) -> str:
-    if not (book.clients["client_id"] == client).any():
-        raise click.UsageError(said.text("error.no_client"))
-    return client
-
-
-def _only(analysis: Analysis) -> str | None:
-    return analysis.client_ids[0] if len(analysis) == 1 else None
 
 
 def _next_steps(path: str, client: str, said: Words) -> Blocks:
@@ -228,40 +172,3 @@ def _next_steps(path: str, client: str, said: Words) -> Blocks:
         Line(said.text("demo.files", folder=path)),
         Table(said.text("demo.next"), columns(said, command="text", purpose="sentence"), rows),
     )
-
-
-def _print(blocks: Iterable[Block]) -> None:
-    _write(lambda: show(blocks, sys.stdout))
-
-
-def _print_json(content: dict[str, Any]) -> None:
-    from allocator.reporting.jsonout import dumps
-
-    stream = sys.stdout
-    narrow = not (stream.encoding or "").lower().replace("-", "").startswith("utf")
-    text = dumps(content, indent=2 if stream.isatty() else None, ascii_only=narrow)
-    _write(lambda: stream.write(text + "\n"))
-
-
-def _write(write: Callable[[], object]) -> None:
-    """Write to stdout; a reader who has gone away (``| head``) is no error."""
-    try:
-        write()
-        sys.stdout.flush()
-    except BrokenPipeError:
-        silence(sys.stdout)
-    except OSError as error:
-        silence(sys.stdout)
-        raise OutputError(error.strerror or type(error).__name__) from error
-
-
-@contextlib.contextmanager
-def _progress(said: Words, key: str) -> Iterator[None]:
-    """Say on stderr what is going on, where somebody watches."""
-    if not sys.stderr.isatty():
-        yield
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status(said.text(f"progress.{key}")):
-        yield

@@ -120,9 +120,7 @@ def frontier(analysis: Analysis, client_id: str, *, points: int = 20, allow_uncl
         client_id,
         float(problem.volatility.bound),
         pd.DataFrame([(k, *_figures(edge, f, x, context)) for k, f in enumerate(found)], columns=list(POINTS)),
-        pd.DataFrame(
-            [row for k, f in enumerate(found) for row in _rows(k, edge, f, x, context)], columns=list(WEIGHTS)
-        ),
+        pd.DataFrame(held, columns=list(WEIGHTS)),
         pd.DataFrame(marks, columns=list(MARKS)),
     )
 

@@ -16,8 +16,8 @@ import pytest
 from conftest import ROOT, SAMPLE
 
 import allocator
-from allocator import commands
-from allocator.cli import FORMATS, build, main
+from allocator import commands, pipeline
+from allocator.cli import FORMATS, GOALS, build, main
 from allocator.errors import SolveError
 from allocator.i18n import LANGUAGES, words
 from allocator.importers import FORMATS as IMPORTERS
@@ -105,6 +105,10 @@ def test_allow_unclassified_plans_the_client(folder: Path, capsys: pytest.Captur
         ["check", "x", "--client"],
         ["check", "x", "--format", "pdf"],
         ["check", "x", "--date", "tomorrow"],
+        ["check", "x", "--hard"],
+        ["rebalance", "x", "--goal", "riches"],
+        *(["rebalance", "x", "--stages", n] for n in ("0", "-1", "1.5", "x", "", "４", "1e3")),
+        ["rebalance", "x", "--stages", "2", "--months", "0"],
         ["framework", "shw"],
         [],
         ["framework"],
@@ -152,7 +156,7 @@ def test_interrupted_is_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     def stop(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands, "_analysed", stop)
+    monkeypatch.setattr(commands, "analysed", stop)
     assert main(["check", str(SAMPLE)]) == 130
     assert "Interrupted" in capsys.readouterr().err
 
@@ -163,7 +167,7 @@ def test_a_bug_is_one_and_tells_nothing_of_the_client(
     def broken(*_: Any, **__: Any) -> None:
         raise ValueError("Mr Secret owns 12 flats")
 
-    monkeypatch.setattr(commands, "_analysed", broken)
+    monkeypatch.setattr(commands, "analysed", broken)
     assert main(["check", str(SAMPLE)]) == 1
     err = capsys.readouterr().err
     assert "--debug" in err
@@ -178,7 +182,7 @@ def test_no_solver_is_five(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     def failed(*_: Any, **__: Any) -> None:
         raise SolveError("no solver reached an optimum")
 
-    monkeypatch.setattr(commands, "_analysed", failed)
+    monkeypatch.setattr(commands, "analysed", failed)
     assert main(["rebalance", str(SAMPLE), "--lang", "zh"]) == 5
     assert "未能作出方案" in capsys.readouterr().err
 
@@ -367,8 +371,9 @@ def test_framework_validate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert main(["framework", "validate", str(tmp_path / "none.toml")]) == 2
 
 
-def test_the_formats_are_those_of_the_importers() -> None:
+def test_the_choices_are_those_of_the_library() -> None:
     assert set(FORMATS) == {"auto", *IMPORTERS}
+    assert GOALS == pipeline.GOALS
 
 
 # ---- start

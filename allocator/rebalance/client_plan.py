@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from allocator.certify import Order
 from allocator.rebalance.conflicts import Conflict
@@ -88,6 +89,10 @@ class Mode:
     satellite: float
     holds: bool
     bought: tuple[tuple[str, str, int, int], ...] = ()
+
+
+UNKNOWN_MODE: Final = Mode("portfolio", *(float("nan"),) * 6, holds=False)
+"""What is known of the portfolio mode where no solver found its plan."""
 
 
 @dataclass(frozen=True)

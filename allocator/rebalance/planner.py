@@ -12,7 +12,7 @@ from allocator.analysis import Analysis
 from allocator.certify import Certifier, Order
 from allocator.errors import SolveError
 from allocator.limits import TOLERANCE
-from allocator.rebalance.client_plan import ClientPlan, Line, Mode
+from allocator.rebalance.client_plan import UNKNOWN_MODE, ClientPlan, Line, Mode
 from allocator.rebalance.conflicts import conflicts
 from allocator.rebalance.context import Context
 from allocator.rebalance.instruments import Instruments, instruments
@@ -134,7 +134,9 @@ class Planner:
             return plan
         priced, portfolio = prices(i, x, problem, self.context, (buy, sell), self.aim)
         product = self._mode("product", i, problem, x, money, certificate.holds)
-        other = replace(product, mode="portfolio") if portfolio is None else self._portfolio(i, portfolio)
+        unknown = any(o.obstacle == "suitability" and np.isnan(o.excess) for o in priced)
+        same = replace(product, mode="portfolio") if not unknown else UNKNOWN_MODE
+        other = same if portfolio is None else self._portfolio(i, portfolio)
         return replace(
             plan,
             obstacles=tuple(priced),

@@ -48,6 +48,11 @@ class _Offer:
     helps: FloatArray
 
     @property
+    def one_class(self) -> bool:
+        """Whether it is about one class alone: nothing says more of a trade in that class."""
+        return self.reason.because.startswith("class:")
+
+    @property
     def rank(self) -> int:
         """Place among the limits of its family."""
         name = self.reason.because
@@ -84,7 +89,7 @@ def reasons(problem: Problem, x: Instruments, context: Context, after: FloatArra
         if j in secured and change[secured[j]] < 0:
             out.append(Reason(SECURED))
         elif fitting:
-            out.append(min(fitting, key=lambda o: (order.index(o.family), o.rank, -o.gain)).reason)
+            out.append(min(fitting, key=lambda o: (not o.one_class, order.index(o.family), o.rank, -o.gain)).reason)
         elif x.debt[j] >= 0:
             out.append(Reason(REPAY))
         elif flow:

@@ -150,6 +150,8 @@ def search(problem: Problem, relaxed: Solution, allowed: Choices, gap: float = G
                     best = (
                         better if better is not None and (best is None or better.objective < best.objective) else best
                     )
+            elif found is not None:  # too little to gain: left out, but no plan there can beat this
+                unjudged = min(unjudged, found.objective)
     if best is None:
         return None
     return Found(best, min([best.objective, unjudged, *(node.value for node in queue)]), nodes)

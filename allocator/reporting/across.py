@@ -41,8 +41,8 @@ def _obstacles(plan: Plan, words: Words) -> list[Block]:
         obstacle="text",
         count="number",
         excess_change="number",
-        distance_change="number",
-        volatility_change="number",
+        to_target="number",
+        volatility="number",
         cost_change="number",
     )
     return [Table(words.text("title.obstacles_book"), heads, tuple(rows))] if rows else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 from allocator.framework import Framework
 from allocator.i18n import DASH, Words
@@ -12,6 +13,9 @@ from allocator.reporting.sentences import heading, inside, limit_name
 from allocator.reporting.sheet import PLAN_TONES
 from allocator.reporting.tables import Client, Row, columns, rows_of
 from allocator.staging import Stages
+
+SPARE: Final = {"insolvent": 5, "invalid": 5, "unfunded": 3}
+"""Statuses that leave a narrow terminal, where all of them were there before any stage."""
 
 
 def client_stages(stages: Stages, client_id: str, words: Words) -> Blocks:
@@ -63,6 +67,8 @@ def _stage(r: Row, words: Words, *, repaid: bool) -> tuple[Cell | str, ...]:
 def _reached(stages: Stages, rows: list[Row], me: Client) -> list[Block]:
     """From which stage on the limits exceeded today hold."""
     words, over = me.words, [r for r in rows if r["exceeded"] or math.isnan(r["stage"])]
+    if not rows:  # nothing can be judged: no band, or nothing in the buckets
+        return []
     title = words.text("title.reached")
     if not over:
         return [Heading(title), Line(words.text("say.stage_held"))]
@@ -108,10 +114,10 @@ def book_stages(stages: Stages, words: Words) -> Blocks:
     )
     heads = (
         *columns(words, date="label"),
-        *(Column(words.text(f"status.{s}"), "number", spare=4 if s in ("insolvent", "invalid") else 0) for s in shown),
+        *(Column(words.text(f"status.{s}"), "number", spare=SPARE.get(s, 0)) for s in shown),
         *columns(words, share_in_band="number"),
         Column(words.text("head.median_excess"), "number", spare=2),
         Column(words.text("head.cost_so_far"), "number", spare=1),
-        Column(words.text("head.median_cost"), "number", spare=3),
+        Column(words.text("head.median_cost"), "number", spare=4),
     )
-    return (Table(words.text("title.stages_book"), heads, rows), Line(words.text("say.stage_note"), "dim"))
+    return (Table(words.text("title.stages_book"), heads, rows), Line(words.text("say.stage_note_book"), "dim"))

@@ -33,6 +33,7 @@ CLASSES = [
     "private_equity",
     "hedge_fund",
     "collectible",
+    "crypto",
 ]
 
 
@@ -46,7 +47,7 @@ class Case(NamedTuple):
     context: Context
 
 
-def random_book(seed: int, clients: int = 1, *, whole: bool = False) -> Book:
+def random_book(seed: int, clients: int = 1, *, whole: bool = False, flows: bool = True) -> Book:
     """Sheets of two to nine holdings; with ``whole`` some are indivisible, and products have lots and minimums."""
     r = np.random.default_rng(seed)
     rows, people, debts = [], [], []
@@ -59,7 +60,7 @@ def random_book(seed: int, clients: int = 1, *, whole: bool = False) -> Book:
                 "client_id": f"c{c}",
                 "risk_band": str(r.choice(["conservative", "balanced", "aggressive"])),
                 "monthly_spending": round(float(r.uniform(5e3, 5e5)), 2),
-                "cash_flow": round(float(r.choice([0, 0, 0.1, -0.02]) * values.sum()), 2),
+                "cash_flow": round(float(r.choice([0, 0, 0.1, -0.02]) * values.sum() * flows), 2),
             }
         )
         if r.random() < 0.5:
@@ -98,7 +99,7 @@ def _holding(r: np.random.Generator, client: str, klass: str, value: float, whol
 
 
 def _products(r: np.random.Generator) -> list[dict[str, Any]]:
-    offered = [k for k in CLASSES if k not in ("investment_property", "private_business", "collectible")]
+    offered = [k for k in CLASSES if k not in ("investment_property", "private_business", "collectible", "crypto")]
     return [
         {
             "product_id": f"P {k}",

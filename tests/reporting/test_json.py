@@ -200,7 +200,9 @@ def test_both_languages_carry_equal_numbers(kind: str, analysis: Analysis, plan:
     def bare(content: Any) -> Any:
         if isinstance(content, dict):
             # the gap of suitability is a sentence, that of a plan a number
-            return {k: bare(v) for k, v in content.items() if k not in WORDS and not (k == "gap" and isinstance(v, str))}
+            return {
+                k: bare(v) for k, v in content.items() if k not in WORDS and not (k == "gap" and isinstance(v, str))
+            }
         return [bare(v) for v in content] if isinstance(content, list) else content
 
     made = [check_json(analysis, words(x)) if kind == "check" else rebalance_json(plan, words(x)) for x in ("en", "zh")]

@@ -1,0 +1,119 @@
+"""What every command needs: reading and analysing, printing, progress on a terminal, exit codes."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from allocator.errors import AllocatorError
+from allocator.i18n import Words
+from allocator.reporting.blocks import Block
+from allocator.reporting.terminal import show, silence
+from allocator.schema import TABLES
+
+if TYPE_CHECKING:
+    from allocator.analysis import Analysis
+    from allocator.book import Book
+    from allocator.plan import Plan
+
+OK: Final = 0
+USAGE: Final = 2
+EXCEEDED: Final = 3
+SET_ASIDE: Final = 4
+NOTHING: Final = 5
+
+EXTRA_TABLES: Final = tuple(name for name in TABLES if name != "holdings")
+
+
+class OutputError(AllocatorError):
+    """The result could not be written to stdout."""
+
+
+class NobodyError(AllocatorError):
+    """The book has no client; what was wrong with its rows has been printed."""
+
+
+def exit_code(analysis: Analysis, plan: Plan | None = None) -> int:
+    """Exit code of a result: rows or clients set aside before limits exceeded (after the plan, where there is one)."""
+    if not len(analysis):
+        return NOTHING
+    status = set(analysis.status if plan is None else plan.summary["status"])
+    if len(analysis.set_aside) or status & {"invalid", "no_band"}:
+        return SET_ASIDE
+    return EXCEEDED if status & {"exceeded", "insolvent", "improved", "stuck", "infeasible", "unfunded"} else OK
+
+
+def analysed(said: Words, options: dict[str, Any]) -> tuple[Book, Analysis]:
+    """Read and analyse; with ``--client`` only that client, so that everything after concerns nobody else."""
+    from allocator.book import read_book
+    from allocator.framework import load_framework
+    from allocator.pipeline import analyze
+    from allocator.reporting.overview import data_report
+
+    framework = load_framework(options["framework"])
+    with progress(said, "reading"):
+        book = read_book(options["file"], format=options["format"], **{t: options[t] for t in EXTRA_TABLES})
+    if options["client"] is not None:
+        book = book.client(known(book, options["client"], said))
+    with progress(said, "analysing"):
+        more = {"assumptions": options["assumptions"], "band": options["band"], "on": options["day"]}
+        analysis = analyze(book, framework, **more)
+    if not len(analysis) and not options["json"]:
+        print_blocks(data_report(analysis, book.counts, said))
+        raise NobodyError
+    return book, analysis
+
+
+def known(book: Book, client: str, said: Words) -> str:
+    """Refuse a client who is not in the book."""
+    if not (book.clients["client_id"] == client).any():
+        raise click.UsageError(said.text("error.no_client"))
+    return client
+
+
+def only(analysis: Analysis) -> str | None:
+    """The client, where there is one alone."""
+    return analysis.client_ids[0] if len(analysis) == 1 else None
+
+
+def print_blocks(blocks: Iterable[Block]) -> None:
+    """Print blocks on stdout."""
+    write(lambda: show(blocks, sys.stdout))
+
+
+def print_json(content: dict[str, Any]) -> None:
+    """Print one JSON object on stdout, indented for a terminal."""
+    from allocator.reporting.jsonout import dumps
+
+    stream = sys.stdout
+    narrow = not (stream.encoding or "").lower().replace("-", "").startswith("utf")
+    text = dumps(content, indent=2 if stream.isatty() else None, ascii_only=narrow)
+    write(lambda: stream.write(text + "\n"))
+
+
+def write(write: Callable[[], object]) -> None:
+    """Write to stdout; a reader who has gone away (``| head``) is no error."""
+    try:
+        write()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        silence(sys.stdout)
+    except OSError as error:
+        silence(sys.stdout)
+        raise OutputError(error.strerror or type(error).__name__) from error
+
+
+@contextlib.contextmanager
+def progress(said: Words, key: str) -> Iterator[None]:
+    """Say on stderr what is going on, where somebody watches."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(said.text(f"progress.{key}")):
+        yield

@@ -1,0 +1,31 @@
+"""Commands that study one client or a book beyond check and plan; every one returns its exit code."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import click
+
+from allocator.command_tools import OK, analysed, only, print_blocks, print_json, progress
+from allocator.i18n import Words
+
+POINTS: Final = 20
+"""Points of a frontier when nobody says how many."""
+
+
+def frontier(said: Words, points: int | None, **options: Any) -> int:
+    """``allocator frontier``: the best expected return for each volatility, for one client."""
+    from allocator import frontiers
+    from allocator.reporting.frontier import frontier_json, frontier_sheet
+
+    _, analysis = analysed(said, options)
+    one = only(analysis)
+    if one is None:
+        raise click.UsageError(said.text("error.one_client"))
+    with progress(said, "planning"):
+        found = frontiers.frontier(analysis, one, points=POINTS if points is None else points)
+    if options["json"]:
+        print_json(frontier_json(found, analysis, said))
+    else:
+        print_blocks(frontier_sheet(found, analysis, said))
+    return OK
