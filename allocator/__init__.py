@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from allocator.assumptions import load_assumptions
     from allocator.book import Book, read_book
     from allocator.errors import AllocatorError, ConfigError, InputError, SolveError
+    from allocator.estimation import Estimate, estimate
     from allocator.framework import Framework, load_framework
     from allocator.frontier_plots import plot_frontier
     from allocator.frontiers import Frontier, frontier
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
     from allocator.pipeline import analyze, rebalance
     from allocator.plan import Objective, Plan
     from allocator.plots import plot_buckets, plot_concentration
+    from allocator.provenances import provenance
     from allocator.risk_measures import RiskMeasures, measure_risk
     from allocator.risk_plots import plot_risk
     from allocator.sample import sample_path
+    from allocator.shrinkage import unsmooth
     from allocator.stage_plots import plot_stages
     from allocator.staging import Stages, stages
     from allocator.stresses import Stress, stress
@@ -38,6 +41,7 @@ _HOMES = {
     "AllocatorError": "errors",
     "Book": "book",
     "ConfigError": "errors",
+    "Estimate": "estimation",
     "Framework": "framework",
     "Frontier": "frontiers",
     "InputError": "errors",
@@ -48,6 +52,7 @@ _HOMES = {
     "Stages": "staging",
     "Stress": "stresses",
     "analyze": "pipeline",
+    "estimate": "estimation",
     "frontier": "frontiers",
     "limit": "limits",
     "load_assumptions": "assumptions",
@@ -58,11 +63,13 @@ _HOMES = {
     "plot_frontier": "frontier_plots",
     "plot_risk": "risk_plots",
     "plot_stages": "stage_plots",
+    "provenance": "provenances",
     "read_book": "book",
     "rebalance": "pipeline",
     "sample_path": "sample",
     "stages": "staging",
     "stress": "stresses",
+    "unsmooth": "shrinkage",
 }
 
 __all__ = [
@@ -70,6 +77,7 @@ __all__ = [
     "Analysis",
     "Book",
     "ConfigError",
+    "Estimate",
     "Framework",
     "Frontier",
     "InputError",
@@ -81,6 +89,7 @@ __all__ = [
     "Stress",
     "__version__",
     "analyze",
+    "estimate",
     "frontier",
     "limit",
     "load_assumptions",
@@ -91,11 +100,13 @@ __all__ = [
     "plot_frontier",
     "plot_risk",
     "plot_stages",
+    "provenance",
     "read_book",
     "rebalance",
     "sample_path",
     "stages",
     "stress",
+    "unsmooth",
 ]
 
 # The package allocator.rebalance has the name of the function. Loaded here (it is empty) and taken away again, no later

@@ -105,6 +105,19 @@ def build(said: Words) -> click.Group:
                 [*_book_options(said), _option(said, "--points", metavar="N", callback=a_count(said, MOST["points"]))],
                 "help.frontier",
             ),
+            command(
+                said,
+                "stress",
+                partial(studies.stress, said),
+                [
+                    *_book_options(said),
+                    click.Option(
+                        ["--scenarios"], metavar="NAME|FILE", default="standard", help=said.text("help.scenarios")
+                    ),
+                    _flag(said, "--show-scenarios", "show_scenarios"),
+                ],
+                "help.stress",
+            ),
             command(said, "demo", partial(commands.demo, said), demo_options, "help.demo"),
             group(said, "framework", _both(said), "help.framework", [show, validate]),
         ],

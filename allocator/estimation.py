@@ -43,9 +43,9 @@ class Estimate:
     ----------
     table
         One row per asset: ``observations`` used, ``first`` and ``last`` of them, ``mean`` and its ``standard_error``
-        (volatility before shrinkage over the root of the years), first ``autocorrelation`` of the series as given,
-        ``volatility_given``, ``volatility_unsmoothed`` (NaN where nothing was unsmoothed), and ``volatility`` after
-        shrinkage, which is that of ``covariance``.
+        (volatility before shrinkage over the root of the years), first ``autocorrelation`` of the series as given, and
+        the volatility three times: ``volatility_given``, ``volatility_sample`` (the same unless the series was
+        unsmoothed), and ``volatility`` after shrinkage, which is that of ``covariance``.
     covariance
         Assets × assets, positive semidefinite.
     shrinkage
@@ -78,7 +78,7 @@ class Estimate:
 
     @property
     def volatility(self) -> pd.Series:
-        """Volatility, by asset."""
+        """Volatility after shrinkage, by asset."""
         return self.table.set_index("asset")["volatility"]
 
     @property
@@ -94,8 +94,10 @@ class Estimate:
 
         Each asset is a class of the base, by its code, or ``factor:NAME``, a factor of it: then every class that loads
         on the factor follows. A class gets a factor of its own, with the estimated mean and volatility, and keeps the
-        idiosyncratic volatility that a single holding adds. All other classes keep their loadings, means and
-        idiosyncratic parts, all other factors their means and volatilities; factors that nothing loads on are dropped.
+        idiosyncratic volatility that a single holding adds. The volatilities are those before shrinkage: to draw shares
+        and bills toward each other would make shares look safer than they were. Correlations are shrunk. All other
+        classes keep their loadings, means and idiosyncratic parts, all other factors their means and volatilities;
+        factors that nothing loads on are dropped.
 
         How the new factors go with the old ones, no history says. As in selection after Pearson and Lawley (1943), the
         regression of the old factors on the replaced classes stays what it is in the base, with its residuals; only the
@@ -126,7 +128,7 @@ class Estimate:
         figures = Figures(
             assets=self.assets,
             mean=self.table["mean"].to_numpy("float64") if means else None,
-            volatility=self.table["volatility"].to_numpy("float64"),
+            volatility=self.table["volatility_sample"].to_numpy("float64"),
             correlation=self.correlation.to_numpy(),
             years=float(self.table["observations"].min()) / self.periods_per_year,
             sources=[
@@ -137,7 +139,7 @@ class Estimate:
 
     def __repr__(self) -> str:
         rows = [
-            f"  {r['asset']}: mean {r['mean']:.1%} ± {r['standard_error']:.1%}, volatility {r['volatility']:.1%}"
+            f"  {r['asset']}: mean {r['mean']:.1%} ± {r['standard_error']:.1%}, volatility {r['volatility_sample']:.1%}"
             for r in self.table.to_dict("records")
         ]
         head = (
@@ -175,8 +177,8 @@ def estimate(
         cannot hold together, with the shrinkage that the complete rows tell.
     shrink
         ``covariance`` is Ledoit and Wolf (2004) as it stands: toward equal variances and no correlation. Where
-        volatilities differ much (bills beside shares) it moves the small ones up, and the notes say so;
-        ``correlation`` shrinks the correlations alone, ``none`` nothing.
+        volatilities differ much (bills beside shares) it moves the small ones up and the large ones down, and the notes
+        say so; ``correlation`` shrinks the correlations alone, ``none`` nothing.
 
     Returns
     -------
@@ -197,20 +199,27 @@ def estimate(
     per_year = periods_of(given.index) if periods_per_year is None else float(periods_per_year)
     if not 0 < per_year < np.inf:
         raise ConfigError("periods_per_year must be above 0")
-    x, notes = _unsmoothed(given, appraised, per_year)
+    x, smooth = _unsmoothed(given, appraised)
     complete = x.dropna()
     _enough(x, complete)
-    repair = None
+    repair, dropped = None, list[Note]()
     if missing == "pairwise":
         sample, repair = _pairwise(x)
     else:
-        notes += _dropped(x, complete)
+        dropped = _dropped(x, complete)
         x = complete
         sample = np.cov(x.to_numpy().T, ddof=0).reshape(x.shape[1], x.shape[1])
     covariance, weight = _shrunk(sample, complete.to_numpy(), shrink)
     table = _facts(given.loc[x.index], x, sample, per_year)
+    table["autocorrelation"] = smooth.to_numpy()
     table["volatility"] = np.sqrt(np.diag(covariance) * per_year)
-    notes += [*_repaired(repair, list(x.columns)), *_moved(table, sample, per_year), *_short(table, per_year)]
+    notes = [
+        *_smoothing(table, appraised),
+        *dropped,
+        *_repaired(repair, list(x.columns)),
+        *_moved(table),
+        *_short(table, per_year),
+    ]
     return Estimate(
         table=table,
         covariance=pd.DataFrame(covariance * per_year, index=x.columns, columns=x.columns),
@@ -227,21 +236,26 @@ def _allowed(name: str, value: str, allowed: tuple[str, ...]) -> None:
         raise ConfigError(f"{name} must be one of: {', '.join(allowed)}")
 
 
-def _unsmoothed(given: pd.DataFrame, appraised: Sequence[str], per_year: float) -> tuple[pd.DataFrame, list[Note]]:
-    """The returns with every appraised column unsmoothed."""
-    x, notes = given.copy(), []
+def _unsmoothed(given: pd.DataFrame, appraised: Sequence[str]) -> tuple[pd.DataFrame, pd.Series]:
+    """The returns with every appraised column unsmoothed, and the first autocorrelation of each as given."""
+    x = given.copy()
     for name in appraised:
         if name not in given:
             raise ConfigError(f"appraised: no column '{name}'; the columns are: {', '.join(given.columns)}")
         x[name] = unsmooth(given[name])
-        a = first_autocorrelation(given[name].dropna().to_numpy())
-        told = {"asset": name, "autocorrelation": a}
-        if a > 0:
-            root = np.sqrt(per_year)
-            told |= {"before": given[name].std(ddof=0) * root, "after": x[name].std(ddof=0) * root}
-        notes.append(Note("unsmoothed" if a > 0 else "not_smoothed", told))
+    smooth = pd.Series({c: first_autocorrelation(given[c].dropna().to_numpy()) for c in given}, dtype="float64")
     # the first period of an unsmoothed series has none before it: that is no gap in the data
-    return x.loc[x.notna().any(axis=1) & ~(x.isna() & given.notna()).any(axis=1)], notes
+    return x.loc[x.notna().any(axis=1) & ~(x.isna() & given.notna()).any(axis=1)], smooth
+
+
+def _smoothing(table: pd.DataFrame, appraised: Sequence[str]) -> list[Note]:
+    notes = []
+    for r in table[table["asset"].isin(list(appraised))].to_dict("records"):
+        told = {"asset": r["asset"], "autocorrelation": float(r["autocorrelation"])}
+        if r["autocorrelation"] > 0:
+            told |= {"before": float(r["volatility_given"]), "after": float(r["volatility_sample"])}
+        notes.append(Note("unsmoothed" if r["autocorrelation"] > 0 else "not_smoothed", told))
+    return notes
 
 
 def _enough(x: pd.DataFrame, complete: pd.DataFrame) -> None:
@@ -290,7 +304,6 @@ def _facts(given: pd.DataFrame, x: pd.DataFrame, sample: FloatArray, per_year: f
     """What each series is, before anything was shrunk."""
     count, root = x.notna().sum(), np.sqrt(per_year)
     spread = np.sqrt(np.diag(sample) * per_year)
-    smooth = np.array([(x[c] != given[c])[x[c].notna()].any() for c in x])
     return pd.DataFrame(
         {
             "asset": list(x.columns),
@@ -299,9 +312,9 @@ def _facts(given: pd.DataFrame, x: pd.DataFrame, sample: FloatArray, per_year: f
             "last": [day_of(x[c].last_valid_index()) for c in x],
             "mean": x.mean().to_numpy() * per_year,
             "standard_error": spread / np.sqrt(count.to_numpy() / per_year),
-            "autocorrelation": [first_autocorrelation(given[c].dropna().to_numpy()) for c in x],
+            "autocorrelation": np.nan,
             "volatility_given": given.std(ddof=0).to_numpy() * root,
-            "volatility_unsmoothed": np.where(smooth, spread, np.nan),
+            "volatility_sample": spread,
         }
     )
 
@@ -314,10 +327,13 @@ def _repaired(repair: Repair | None, names: list[str]) -> list[Note]:
     return [Note("repaired", told | {"before": repair.before, "after": repair.after})]
 
 
-def _moved(table: pd.DataFrame, sample: FloatArray, per_year: float) -> list[Note]:
-    before, after = np.sqrt(np.diag(sample) * per_year), table["volatility"].to_numpy("float64")
-    far = np.flatnonzero(np.abs(after - before) > MOVED * before)
-    return [Note("moved", {"asset": table["asset"].iloc[i], "before": before[i], "after": after[i]}) for i in far]
+def _moved(table: pd.DataFrame) -> list[Note]:
+    """The volatility that the shrinkage moved most."""
+    before, after = (table[c].to_numpy("float64") for c in ("volatility_sample", "volatility"))
+    part = np.abs(after - before) / np.where(before > 0, before, 1.0)
+    i = int(part.argmax())
+    told = {"asset": str(table["asset"].iloc[i]), "before": float(before[i]), "after": float(after[i])}
+    return [Note("moved", told)] if part[i] > MOVED else []
 
 
 def _short(table: pd.DataFrame, per_year: float) -> list[Note]:

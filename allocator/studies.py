@@ -29,3 +29,20 @@ def frontier(said: Words, points: int | None, **options: Any) -> int:
     else:
         print_blocks(frontier_sheet(found, analysis, said))
     return OK
+
+
+def stress(said: Words, scenarios: str, show_scenarios: bool, **options: Any) -> int:
+    """``allocator stress``: what named scenarios cost, leave and break."""
+    from allocator import stresses
+    from allocator.reporting.jsonstress import stress_json
+    from allocator.reporting.stress import scenario_blocks, stress_overview, stress_sheet
+
+    book, analysis = analysed(said, options)
+    found, one = stresses.stress(analysis, scenarios), only(analysis)
+    if options["json"]:
+        print_json(stress_json(found, said, client=one, counts=book.counts))
+    elif show_scenarios:
+        print_blocks(scenario_blocks(found, said))
+    else:
+        print_blocks(stress_overview(found, said) if one is None else stress_sheet(found, one, said))
+    return OK

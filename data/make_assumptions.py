@@ -36,7 +36,8 @@ REFERENCES: dict[str, dict[str, str]] = {
     "us": {},
     "china": {
         "S": "Peng Chen, Youzhi Youxing and R. G. Ibbotson, China SBBI yearbook 2024 (中国大类资产投资2024年报), "
-        "2005-2024, as quoted in the press: large shares 9.18% a year compound, long government bonds from 1 to 2.43 in 20 years",
+        "2005-2024, as quoted in the press: large shares 9.18% a year compound, long government bonds from 1 to 2.43 "
+        "in 20 years",
         "Y": "as quoted in the press: yield of ten-year Chinese government bonds 1.88% on 2026-01-07; loan prime rate "
         "3.0% for one year and 3.5% for five years since May 2025",
         "R": "Linping housing research institute (麟评居住大数据研究院): rent over price in 50 cities, 2024, 2.06%",

@@ -25,6 +25,8 @@ LAYERS = (
     ("allocator.framework",),
     ("allocator.psd",),
     ("allocator.assumptions",),
+    ("allocator.price_history", "allocator.provenances", "allocator.replacement", "allocator.shrinkage"),
+    ("allocator.estimation",),
     ("allocator.scenarios",),
     ("allocator.past_years",),
     ("allocator.notation",),

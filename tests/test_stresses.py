@@ -19,12 +19,14 @@ from worlds import random_world
 
 import allocator as al
 from allocator.analysis import Analysis
+from allocator.assumptions import risk_table
 from allocator.book import Book, read_book
 from allocator.errors import ConfigError, InputError
 from allocator.framework import load_framework
 from allocator.limits import limit
 from allocator.pipeline import analyze, rebalance
 from allocator.scenarios import Scenario, load_scenarios, moves
+from allocator.shocks import apply
 from allocator.stresses import Stress, stress
 
 STANDARD = load_scenarios()
@@ -84,7 +86,7 @@ def test_frozen_markets_by_hand() -> None:
     found = stress(run(book))
     row = only(found, "frozen")
     assert (row["loss"], row["spent"], row["short"]) == pytest.approx((0.0, 150.0, 90.0))
-    assert row["equity"] == pytest.approx(1075 - 240)
+    assert row["equity"] == row["net_worth"] == pytest.approx(1075 - 240)
     assert row["reserve_months"] == 0.0
     broken = found.limits[found.limits["scenario"] == "frozen"]
     reserve = broken[broken["limit"] == "reserve_months"].iloc[0]
@@ -137,7 +139,7 @@ def test_the_own_industry_fails_by_hand() -> None:
     row = only(found, "own_industry")
     assert row["loss"] == pytest.approx(500 + 40 + 50 + 200)
     assert row["short"] == pytest.approx(200 - 30 - 60 - 50)
-    assert row["equity"] == pytest.approx(1000 - 790)
+    assert row["equity"] == row["net_worth"] == pytest.approx(1000 - 790)
     assert row["reserve_months"] == 0.0
     losses = found.holdings[found.holdings["scenario"] == "own_industry"].set_index("asset_id")["loss"]
     assert losses.to_dict() == pytest.approx({"f": 500, "l": 40, "s": 50, "e": 0, "d": 0, "p": 0, "h": 0})
@@ -419,6 +421,25 @@ def test_unknown_spending_is_said_and_never_taken_for_none() -> None:
     assert crash["equity"] == pytest.approx(100 - 50 * 0.6477)
     assert math.isnan(crash["reserve_months"])
     assert not (found.limits["scenario"] == "frozen").any()
+
+
+def test_no_limit_is_judged_where_it_is_unknown_what_is_spent() -> None:
+    rows = [holding(value=30.0), holding(asset_id="h", asset_class="equity_fund", value=70.0)]
+    said = {"x": {"shocks": {"equity_fund": -0.9}, "frozen": True, "months": 1}}
+    known, unknown = (stress(run(book_of(*rows, clients=[client(monthly_spending=s)])), said) for s in (0.0, None))
+    assert len(known.limits) == only(known)["limits_new"] > 0
+    assert unknown.limits.empty
+    assert math.isnan(only(unknown)["limits_new"])
+
+
+def test_called_guarantees_are_debts_and_no_longer_guarantees() -> None:
+    a = run(book_of(holding(value=50.0), clients=[client(guarantees=80.0)]))
+    s = load_scenarios({"x": {"guarantees": 0.75}}).scenarios["x"]
+    table = risk_table(a.framework, a.assumptions)
+    left = apply(a, table, s, moves(a.framework, a.assumptions, s)).exposures
+    assert a.exposures.own_company.tolist() == [80.0]
+    assert (left.own_company.tolist(), left.debt.tolist()) == ([20.0], [10.0])
+    assert np.isnan(left.leverage).all()
 
 
 def test_unknown_spending_with_called_guarantees() -> None:

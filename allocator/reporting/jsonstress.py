@@ -33,8 +33,9 @@ def stress_json(stress: Stress, words: Words, *, client: str | None = None, coun
     Returns
     -------
     dict
-        The object of `check_json`, with ``scenarios`` and ``book``, and in every client ``stress``: one entry per
-        scenario. Money rounded to cents, shares as full floats, NaN and infinity as None.
+        The object of `check_json` with ``scenarios`` and, without ``client``, ``book``; in every client
+        ``worst_scenario`` and ``stress``: one entry per scenario. Money rounded to cents, shares as full floats, NaN
+        and infinity as None.
 
     Raises
     ------
@@ -63,7 +64,8 @@ def stress_json(stress: Stress, words: Words, *, client: str | None = None, coun
             }
             for row in rows[me]
         ]
-    return out | {"scenarios": scenarios_json(stress, words), "book": records(stress.book)}
+    out["scenarios"] = scenarios_json(stress, words)
+    return out if client is not None else out | {"book": records(stress.book)}
 
 
 def scenarios_json(stress: Stress, words: Words) -> list[Json]:

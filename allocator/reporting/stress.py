@@ -122,15 +122,12 @@ def _signed(x: float, words: Words) -> str:
     return f"+{words.percent(x)}" if x > 0 else words.percent(x)
 
 
-def _loss(loss: float, words: Words, *, short: bool = True) -> str:
+def _loss(loss: float, words: Words) -> str:
     """A loss as an amount, a gain said to be one, a dash where nothing changes by half a unit of money."""
     if abs(loss) < 0.5:
         return DASH
-    return (
-        words.money(loss, short=short)
-        if loss > 0
-        else words.text("stress.gain", amount=words.money(-loss, short=short))
-    )
+    amount = words.money(abs(loss), short=True)
+    return amount if loss > 0 else words.text("stress.gain", amount=amount)
 
 
 def _worst(stress: Stress, hit: Row | None, me: Client) -> Line:
@@ -151,8 +148,8 @@ def _worst(stress: Stress, hit: Row | None, me: Client) -> Line:
     elif left > 0:
         text = words.text("stress.say_worst", share=share, left=me.money(left), **data)
     else:
-        key = "say_worst_all" if me.summary["equity"] > 0 else "say_worst_insolvent"
-        text = words.text(f"stress.{key}", missing=me.money(-left), **data)
+        key = "insolvent" if me.summary["equity"] <= 0 else "all" if left < -0.5 else "gone"
+        text = words.text(f"stress.say_worst_{key}", missing=me.money(-left), **data)
         if hit["net_worth"] > left + 0.5:
             home = words.text("stress.say_home", net_worth=me.money(hit["net_worth"]))
     heavy = not left > 0 or hit["loss_equity"] >= BAD

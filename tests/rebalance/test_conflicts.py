@@ -1,0 +1,137 @@
+"""Limits that cannot hold together: the smallest set against all subsets, and the least relaxation of each."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import cvxpy as cp
+import numpy as np
+import pytest
+from conftest import make_book
+from programmes import CLASSES, EVERY, Case, cases, cases_of
+
+from allocator.limits import TOLERANCE
+from allocator.rebalance.conflicts import conflicts
+from allocator.rebalance.convex import KINDS
+from allocator.rebalance.instruments import UNBOUNDED
+from allocator.rebalance.parameters import Aim, Problem
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Elastic:
+    """The limits of one client as cvxpy constraints with room, written from the numbers: no model, no prices."""
+
+    p: Problem
+
+    def keys(self) -> list[Key]:
+        p = self.p
+        out = [(r.limit.name, r.limit.sense) for r in p.limit_rows if r.limit is not None]
+        out += [("single_holding", "<=")] * bool((p.name_bound < 1).any())
+        out += [(c.limit.name, c.limit.sense) for c in p.convex]
+        out += [(n, "<=") for n in ("turnover", "cost") if getattr(p, n) < UNBOUNDED]
+        return list(dict.fromkeys(out))
+
+    def least(self, soft: frozenset[Key], hard: frozenset[Key], room: float = np.inf) -> float:
+        """Least sum of excesses of the soft limits, up to ``room``, while the hard ones hold; infinite: impossible."""
+        p = self.p
+        excess: Any = 0.0
+        u, v = cp.Variable(p.n, nonneg=True), cp.Variable(p.n, nonneg=True)
+        w = p.w0 + u - v
+        total = p.counts @ w
+        costs = p.buy_cost @ u + p.sell_cost @ v
+        constraints = [u >= p.least_buy, u <= p.most_buy, v >= p.least_sell, v <= p.most_sell]
+        constraints.append(cp.sum(w) + costs == 1 + p.flow)
+
+        def hold(key: Key | None, left: Any) -> None:
+            nonlocal excess
+            if key is None or key in hard:
+                constraints.append(left <= 0)
+            elif key in soft:
+                excess = excess + cp.sum(cp.pos(left))
+
+        for row, left, bound in zip(p.limit_rows, p.rows, p.bound, strict=True):
+            hold(None if row.limit is None else (row.limit.name, row.limit.sense), left @ w - bound)
+        hold(("single_holding", "<="), w - cp.multiply(p.name_bound, total))
+        for c in p.convex:
+            most = cp.Variable()
+            constraints += KINDS[c.limit.kind].constraints(c.numbers, w, total, most)
+            base = cp.sum(w) - p.debt if c.equity else total
+            hold((c.limit.name, c.limit.sense), most - c.bound * base)
+        hold(("turnover", "<="), p.counts @ (u + v) / 2 - p.turnover)
+        hold(("cost", "<="), costs - p.cost)
+        if room < np.inf:
+            constraints.append(excess <= room)
+        problem = cp.Problem(cp.Minimize(excess + 1e-7 * cp.sum(u + v)), constraints)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Solution may be inaccurate")
+            value = problem.solve(solver="CLARABEL", tol_gap_abs=1e-10, tol_gap_rel=1e-10, tol_feas=1e-10)
+        return float(value) if problem.status in ("optimal", "optimal_inaccurate") else np.inf
+
+    def together(self, keys: frozenset[Key]) -> bool:
+        return self.least(keys, frozenset()) <= TOLERANCE
+
+    def smallest(self, most: int) -> int:
+        """Size of a smallest set that cannot hold together, all subsets tried; 0 where there is none of that size."""
+        keys = self.keys()
+        for size in range(1, most + 1):
+            for subset in itertools.combinations(keys, size):
+                if not self.together(frozenset(subset)):
+                    return size
+        return 0
+
+
+def tight(seed: int) -> Case:
+    """A client whose limits hardly leave room, and few of them."""
+    r = np.random.default_rng(seed)
+    chosen = r.choice(CLASSES, 3, replace=False)
+    rows = [("a", str(k), str(k), float(r.integers(1, 9) * 1e5)) for k in chosen] + [("a", "cash", "deposit", 2e5)]
+    person = {"client_id": "a", "risk_band": str(r.choice(["conservative", "balanced"]))}
+    products = [{"product_id": "P", "name": "P", "asset_class": str(r.choice(["bond_fund", "equity_fund", "gold"]))}]
+    person |= {"monthly_spending": float(r.choice([1e3, 1.5e4, 6e4]))}
+    framework = EVERY if seed % 2 else "classic"
+    return next(cases_of(make_book(rows, [person], products=products), framework, aim=Aim(hard=True)))
+
+
+def check(p: Problem, brute: bool = True) -> int:
+    """Size of the set that is found, after everything that is said of it is tried."""
+    found, elastic = conflicts(p), Elastic(p)
+    keys = frozenset((c.limit, c.sense) for c in found)
+    assert len(keys) == len(found)
+    if not found:
+        assert elastic.together(frozenset(elastic.keys()))
+        return 0
+    assert not elastic.together(keys)
+    for key in keys:
+        assert elastic.together(keys - {key}), f"{key} is not needed"
+    if brute:
+        assert elastic.smallest(len(found)) == len(found)
+    for c in found:
+        key = (c.limit, c.sense)
+        least = elastic.least(frozenset({key}), keys - {key})
+        assert c.relaxation == pytest.approx(least, abs=2e-6)
+        assert c.relaxation > 0
+        # with a bit less room the others leave no way, with a bit more they do
+        assert elastic.least(frozenset({key}), keys - {key}, 0.98 * c.relaxation - 2e-6) == np.inf
+        assert elastic.least(frozenset({key}), keys - {key}, 1.02 * c.relaxation + 2e-6) < np.inf
+    return len(found)
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_the_smallest_set_is_smallest(seed: int) -> None:
+    check(tight(seed).problem)
+
+
+def test_random_clients_have_sets_of_several_sizes() -> None:
+    """On clients of every kind: the set cannot hold, all smaller parts of it can, each relaxation is the least."""
+    sizes = set()
+    for seed in (3, 4):
+        for case in cases(seed, 6, EVERY, aim=Aim(hard=True)):
+            sizes.add(check(case.problem, brute=False))
+    assert len(sizes) >= 2
+    assert max(sizes) >= 2
