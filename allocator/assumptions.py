@@ -92,8 +92,8 @@ class Tails(Strict):
 
     degrees: Annotated[float, Field(gt=2, le=1000)] = 4.0
     source: str = (
-        "Platen and Rendek 2008: log returns of diversified share indices are Student-t with about 4 degrees of freedom; "
-        "of daily returns, so on the safe side for yearly ones (house judgement)"
+        "Platen and Rendek 2008: log returns of diversified share indices are Student-t with about 4 degrees of "
+        "freedom; of daily returns, so on the safe side for yearly ones (house judgement)"
     )
 
 

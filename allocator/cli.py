@@ -83,6 +83,14 @@ def build(said: Words) -> click.Group:
     validate = command(
         said, "validate", partial(commands.framework_validate, said), [_file(), *_both(said)], "help.framework_validate"
     )
+    name = click.Argument(["name"], required=False, default=None, metavar="[NAME|FILE]")
+    assumed = command(
+        said,
+        "show",
+        partial(studies.assumptions_show, said),
+        [name, _flag(said, "--json", "json"), *_both(said)],
+        "help.assumptions_show",
+    )
     demo_options = [_option(said, "--client", metavar="ID"), _flag(said, "--json", "json"), *_both(said)]
     return group(
         said,
@@ -120,6 +128,7 @@ def build(said: Words) -> click.Group:
             ),
             command(said, "demo", partial(commands.demo, said), demo_options, "help.demo"),
             group(said, "framework", _both(said), "help.framework", [show, validate]),
+            group(said, "assumptions", _both(said), "help.assumptions_group", [assumed]),
         ],
     )
 

@@ -32,6 +32,8 @@ FAR: Final = 9.0
 """A probability further out than this many standard deviations counts as 0 or 1."""
 STILL: Final = 1e-6
 """A volatility below this is none."""
+NEGLIGIBLE: Final = 1e-12
+"""Savings that come to less than this part of the money are none."""
 FEWEST: Final = 121
 MOST: Final = 801
 """Points of money at which the probability is kept between two savings."""
@@ -141,7 +143,7 @@ def missed(
     )
     expected = start * growth**periods + paid * annuity
     out = np.empty(len(start))
-    plain = (paid == 0) | (periods == 1)
+    plain = (np.abs(paid) * periods <= NEGLIGIBLE * (start + amount)) | (periods == 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         z = (np.log(np.maximum(amount - paid, 0.0) / start) - drift * periods) / (spread * np.sqrt(periods))
     out[plain] = _below(z)[plain]
@@ -188,17 +190,19 @@ def _spans(
     the next withdrawal uses up to what it would be without withdrawals.
     """
     tiny = np.finfo(float).tiny
-    path, out = start, []
+    path, out, taken = start, [], np.zeros(len(start))
     for k in range(count):
         reach = FAR * spread * max(math.sqrt(k), 1.0)
-        with np.errstate(divide="ignore"):
-            free = np.log(np.maximum(start, tiny)) + drift * k
-            used = np.log(np.maximum(-paid, tiny)) - drift - FAR * spread
+        free = np.log(np.maximum(start, tiny)) + drift * k
+        used = np.log(np.maximum(-paid, tiny)) - drift - FAR * spread
+        # what is left at the least where all that is taken would have grown at the best
+        least = np.log(np.maximum(np.exp(free - reach) + paid * taken, tiny))
         alone = np.log(np.maximum(path, tiny))
-        low = np.where(paid > 0, alone - reach, np.minimum(used, free))
+        low = np.where(paid > 0, alone - reach, np.minimum(np.maximum(used, least), free))
         high = np.where(paid > 0, alone + reach, free + reach)
         out.append(((low + high) / 2, (high - low) / 2))
         path = np.maximum(path * np.exp(drift) + paid, 0.0)
+        taken = taken + np.exp(drift * k + FAR * spread * math.sqrt(k))
     return out
 
 

@@ -79,7 +79,9 @@ def unsmooth(returns: pd.Series, autocorrelation: float | None = None) -> pd.Ser
 
 
 def first_autocorrelation(x: npt.NDArray[Any]) -> float:
-    """Correlation of a series with itself one period before; 0 where it does not move."""
+    """Correlation of a series with itself one period before; 0 where it does not move or is shorter than three."""
+    if len(x) < 3:
+        return 0.0
     one, two = x[1:] - x[1:].mean(), x[:-1] - x[:-1].mean()
     scale = float(np.sqrt((one**2).sum() * (two**2).sum()))
     return float((one * two).sum()) / scale if scale > 0 else 0.0

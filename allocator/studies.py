@@ -46,3 +46,18 @@ def stress(said: Words, scenarios: str, show_scenarios: bool, **options: Any) ->
     else:
         print_blocks(stress_overview(found, said) if one is None else stress_sheet(found, one, said))
     return OK
+
+
+def assumptions_show(said: Words, name: str | None, json: bool) -> int:
+    """``allocator assumptions show``: every figure on return and risk, with its source."""
+    from allocator.assumptions import load_assumptions
+    from allocator.framework import load_framework
+    from allocator.reporting.assumed import assumption_blocks, assumption_json
+
+    framework = load_framework()
+    table = load_assumptions(framework.assumptions if name is None else name)
+    if json:
+        print_json(assumption_json(table, framework))
+    else:
+        print_blocks(assumption_blocks(table, framework, said))
+    return OK

@@ -84,8 +84,9 @@ def test_little_saving_is_nearly_none() -> None:
     for case in ((100, 150, 7, 0.07, 0.2), (100, 60, 25, 0.04, 0.3), (100, 101, 2, 0.01, 0.01)):
         start, amount, years, mean, sigma = case
         closed = one(start, amount, years, 0.0, mean, sigma)[0]
-        for little in (1e-9, -1e-9):
-            assert one(start, amount, years, little, mean, sigma)[0] == pytest.approx(closed, abs=1e-6)
+        for little in (1e-3, 1e-7, 1e-11, 1e-300, -1e-300, -1e-11, -1e-7):
+            found = one(start, amount, years, little * start, mean, sigma)[0]
+            assert found == pytest.approx(closed, abs=1e-6 + 60 * max(little, 0))
 
 
 def test_without_volatility_it_is_a_sum() -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 from conftest import ON, ROOT, make_book
 
 from allocator.book import Book
-from allocator.framework import Framework, load_framework
+from allocator.framework import Framework, Span, load_framework
 from allocator.limits import OwnLimit
 from allocator.pipeline import analyze
 from allocator.rebalance.context import Context
@@ -110,6 +110,25 @@ def _products(r: np.random.Generator) -> list[dict[str, Any]]:
         }
         for k in offered
     ]
+
+
+def open_framework(**change: object) -> Framework:
+    """Every band without limits, but for what is changed in it."""
+    bands = {
+        code: b.model_copy(
+            update={
+                "limits": {},
+                "floors": {},
+                "buckets": {k: Span(target=s.target) for k, s in b.buckets.items()},
+                "groups": {k: Span(target=s.target) for k, s in b.groups.items()},
+                "volatility": 2.0,
+                **change,
+            }
+        )
+        for code, b in EVERY.bands.items()
+    }
+    none = EVERY.reserve.model_copy(update={"months": 0.0, "months_owner": 0.0})
+    return EVERY.model_copy(update={"bands": bands, "reserve": none})
 
 
 def cases(

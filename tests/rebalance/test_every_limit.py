@@ -8,10 +8,10 @@ from functools import cache
 import numpy as np
 import pytest
 from conftest import ON
-from programmes import EVERY, cases, random_book
+from programmes import EVERY, cases, open_framework, random_book
 from recount import beyond, sheets
 
-from allocator.framework import Framework, Span
+from allocator.framework import Framework
 from allocator.limits import Limit, budgets, limit_list
 from allocator.pipeline import analyze, rebalance
 from allocator.plan import Plan
@@ -19,25 +19,6 @@ from allocator.plan import Plan
 CLIENTS = 25
 LIMITS = {x.key: x for x in limit_list(EVERY)}
 BUDGETS = [b.name for b in budgets(EVERY)]
-
-
-def open_framework(**change: object) -> Framework:
-    """Every band without limits, but for what is changed in it."""
-    bands = {
-        code: b.model_copy(
-            update={
-                "limits": {},
-                "floors": {},
-                "buckets": {k: Span(target=s.target) for k, s in b.buckets.items()},
-                "groups": {k: Span(target=s.target) for k, s in b.groups.items()},
-                "volatility": 2.0,
-                **change,
-            }
-        )
-        for code, b in EVERY.bands.items()
-    }
-    none = EVERY.reserve.model_copy(update={"months": 0.0, "months_owner": 0.0})
-    return EVERY.model_copy(update={"bands": bands, "reserve": none})
 
 
 def alone(limit: Limit, bound: float) -> Framework:
