@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from allocator.framework import Framework, load_framework
     from allocator.frontier_plots import plot_frontier
     from allocator.frontiers import Frontier, frontier
+    from allocator.households import Household, household
     from allocator.limits import limit
     from allocator.pipeline import analyze, rebalance
     from allocator.plan import Objective, Plan
@@ -44,6 +45,7 @@ _HOMES = {
     "Estimate": "estimation",
     "Framework": "framework",
     "Frontier": "frontiers",
+    "Household": "households",
     "InputError": "errors",
     "Objective": "plan",
     "Plan": "plan",
@@ -54,6 +56,7 @@ _HOMES = {
     "analyze": "pipeline",
     "estimate": "estimation",
     "frontier": "frontiers",
+    "household": "households",
     "limit": "limits",
     "load_assumptions": "assumptions",
     "load_framework": "framework",
@@ -80,6 +83,7 @@ __all__ = [
     "Estimate",
     "Framework",
     "Frontier",
+    "Household",
     "InputError",
     "Objective",
     "Plan",
@@ -91,6 +95,7 @@ __all__ = [
     "analyze",
     "estimate",
     "frontier",
+    "household",
     "limit",
     "load_assumptions",
     "load_framework",

@@ -16,7 +16,7 @@ from allocator.debts import build_debts
 from allocator.framework import UNCLASSIFIED, Framework
 from allocator.issues import INFO, concat, issue_table
 from allocator.names import one_account, pair_codes, summed, unique_within
-from allocator.positions import Positions, class_tax, gain_tax
+from allocator.positions import FAMILY, Positions, class_tax, gain_tax
 from allocator.schema import RESTRICTIONS
 from allocator.shelf import build_shelf
 from allocator.typing import AnyArray, BoolArray, IntArray
@@ -100,6 +100,7 @@ def build_positions(
                 "currency": currency.to_numpy(),
                 "advisor": book.clients["advisor"].to_numpy(),
                 "tier": book.clients["tier"].to_numpy(),
+                **{c: book.clients[c].to_numpy("float64", na_value=np.nan) for c in FAMILY},
             }
         ),
         holdings=pd.DataFrame(

@@ -17,7 +17,7 @@ from typing import Any, Final
 import click
 
 from allocator import __version__, command_tools, commands, studies
-from allocator.cli_words import a_count, a_day, command, group, one_of, usage_message
+from allocator.cli_words import a_count, a_day, a_number, command, group, one_of, usage_message
 from allocator.errors import AllocatorError, InputError, SolveError
 from allocator.i18n import LANGUAGES, Words, environment_language, words
 from allocator.reporting.terminal import safe_streams
@@ -26,8 +26,9 @@ BUG: Final = 1
 INTERRUPTED: Final = 130
 FORMATS: Final = ("auto", "tables", "scf")
 GOALS: Final = ("target", "return")
-MOST: Final = {"stages": 40, "months": 120, "points": 200}
-"""Stages that are planned at most (ten years of quarters), and months from one to the next."""
+MOST: Final = {"stages": 40, "months": 120, "points": 200, "horizon": 100}
+"""Stages that are planned at most (ten years of quarters), months from one to the next, points of a frontier, and years
+of a horizon."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -126,6 +127,10 @@ def build(said: Words) -> click.Group:
                 ],
                 "help.stress",
             ),
+            command(
+                said, "risk", partial(studies.risk, said), [*_book_options(said), *_risk_options(said)], "help.risk"
+            ),
+            command(said, "household", partial(studies.household, said), _book_options(said), "help.household"),
             command(said, "demo", partial(commands.demo, said), demo_options, "help.demo"),
             group(said, "framework", _both(said), "help.framework", [show, validate]),
             group(said, "assumptions", _both(said), "help.assumptions_group", [assumed]),
@@ -161,6 +166,16 @@ def _plan_options(said: Words) -> list[click.Parameter]:
         _option(said, "--goal", metavar=_choice(GOALS), callback=one_of(GOALS, said), default="target"),
         *counts,
         _flag(said, "--allow-unclassified", "allow_unclassified"),
+    ]
+
+
+def _risk_options(said: Words) -> list[click.Parameter]:
+    years = a_number(said, "error.allowed_horizon", lambda x: 0 < x <= MOST["horizon"])
+    level = a_number(said, "error.allowed_level", lambda x: 0.5 <= x < 1)
+    return [
+        _option(said, "--horizon", metavar="YEARS", callback=years, default="1"),
+        _option(said, "--level", metavar="P", callback=level, default="0.95"),
+        *(_option(said, name, metavar="FILE") for name in ("--goals", "--past")),
     ]
 
 

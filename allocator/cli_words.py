@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any, TypeVar
@@ -53,6 +54,20 @@ def a_count(words: Words, most: int) -> Callback:
         if value.isascii() and value.isdigit() and 1 <= int(value) <= most:
             return int(value)
         text = words.text("error.bad_count", option=_name(param), value=value, most=most)
+        raise click.UsageError(text, ctx)
+
+    return check
+
+
+def a_number(words: Words, key: str, fits: Callable[[float], bool]) -> Callback:
+    """Make an option's callback that reads a plain number such as 0.95; ``key`` names the words for what is allowed."""
+
+    def check(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+        if value is None:
+            return None
+        if re.fullmatch(r"[0-9]+(\.[0-9]*)?|\.[0-9]+", value) and fits(float(value)):
+            return float(value)
+        text = words.text("error.bad_choice", option=_name(param), value=value, allowed=words.text(key))
         raise click.UsageError(text, ctx)
 
     return check

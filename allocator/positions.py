@@ -16,6 +16,9 @@ from allocator.debts import Debts
 from allocator.framework import Framework
 from allocator.typing import AnyArray, BoolArray, FloatArray, IntArray
 
+FAMILY: Final = ("income", "dependants", "age", "insurance_cover")
+"""Columns of the clients table that are carried along for the household; NaN where unknown."""
+
 FACTS: Final = (
     "asset_id",
     "name",
@@ -38,7 +41,7 @@ class Positions:
     Attributes
     ----------
     clients
-        n rows: ``client_id, band, currency, advisor, tier``.
+        n rows: ``client_id, band, currency, advisor, tier`` and `FAMILY`.
     holdings
         m rows of text: ``client_id, asset_id, name, asset_class, bucket, rule, product_id, issuer, sector, country,
         currency``, and the number ``row``. Sector and country are the holding's own or else those of its product; the

@@ -16,7 +16,7 @@ from allocator.contributions import Contributions, Moves, contribute, effective_
 from allocator.errors import ConfigError
 from allocator.exposures import ratio
 from allocator.goals import measure_goals
-from allocator.past_years import history, load_past
+from allocator.past_years import Given, PastYears, classes_of, history, load_past
 from allocator.scenarios import follow
 from allocator.tails import expected_drawdown, normal_tail, student_tail, years_tail
 from allocator.typing import AnyArray, FloatArray
@@ -38,6 +38,8 @@ class RiskMeasures:
         The book as it is.
     horizon, level
         Of the losses: years, and how sure.
+    past
+        The years of the past that losses were measured in, or None.
     parts
         Contributions as arrays.
     summary
@@ -48,9 +50,9 @@ class RiskMeasures:
           the means rest on (``Assumptions.years``). It does not say whether the future will be like these years.
         - ``var_normal``, ``cvar_normal``, ``var_t``, ``cvar_t``, ``var_history``, ``cvar_history``: the loss over the
           horizon that is exceeded with probability 1 − level, and the mean loss beyond it: normal; Student-t with the
-          same volatility; and the years of the past, one as likely as the other. Below 0 is a gain even then. Over
-          more or less than a year means grow with time and volatilities with its root. What no past series explains
-          (single holdings, private firms) is normal around each past year.
+          same volatility; and the years of the past, one as likely as the other (NaN where none were given). Below 0
+          is a gain even then. Over more or less than a year means grow with time and volatilities with its root. What
+          no past series explains (single holdings, private firms) is normal around each past year.
         - ``drawdown``: the largest fall from a peak to a later low to be expected within the horizon, of a Brownian
           motion in today's money.
         - ``hhi_holding``, ``hhi_class``: sums of squared shares of the total; ``effective_holdings``,
@@ -63,6 +65,7 @@ class RiskMeasures:
     analysis: Analysis
     horizon: float
     level: float
+    past: PastYears | None
     parts: Contributions
     summary: pd.DataFrame
     goals: pd.DataFrame
@@ -149,7 +152,12 @@ class RiskMeasures:
 
 
 def measure_risk(
-    analysis: Analysis, *, horizon: float = 1.0, level: float = 0.95, goals: pd.DataFrame | None = None
+    analysis: Analysis,
+    *,
+    horizon: float = 1.0,
+    level: float = 0.95,
+    goals: pd.DataFrame | None = None,
+    past: Given | None = None,
 ) -> RiskMeasures:
     """Measure the risk of every family's own money.
 
@@ -163,6 +171,11 @@ def measure_risk(
         How sure: losses are those exceeded with probability 1 − level; from 0.5 on and below 1.
     goals
         Sums wanted by a date, see `goals.measure_goals`; default: for every client the reserve after a year.
+    past
+        Yearly returns of one's own: a DataFrame of years × class codes, or a TOML file, see `past_years.load_past`.
+        None come with the package, and without them ``var_history`` and ``cvar_history`` are NaN. Such a series can be
+        had from Damodaran, "Historical Returns on Stocks, Bonds and Bills" (file histretSP), NYU Stern: US shares,
+        bonds, house prices and gold since 1928; houses are smoothed there, see `allocator.unsmooth`.
 
     Returns
     -------
@@ -172,7 +185,7 @@ def measure_risk(
     Raises
     ------
     ConfigError
-        A horizon or level outside what is allowed.
+        A horizon or level outside what is allowed, or years of the past that cannot be used.
     InputError
         The table of goals lacks a column or has one that is not known.
     """
@@ -183,24 +196,30 @@ def measure_risk(
     p, e, f = analysis.positions, analysis.exposures, analysis.framework
     table = risk_table(f, analysis.assumptions)
     found = moves(p, table, f.flag("inside"))
+    years = None if past is None else load_past(past)
+    returns = None if years is None else _past(analysis, found, table, years, horizon)
     return RiskMeasures(
         analysis=analysis,
         horizon=float(horizon),
         level=float(level),
+        past=years,
         parts=contribute(p, e, found, f, table),
-        summary=_summary(analysis, found, table, horizon, level),
+        summary=_summary(analysis, found, returns, horizon, level),
         goals=measure_goals(analysis, table, goals),
     )
 
 
-def _summary(analysis: Analysis, found: Moves, table: RiskTable, horizon: float, level: float) -> pd.DataFrame:
+def _summary(
+    analysis: Analysis, found: Moves, past: tuple[FloatArray, FloatArray] | None, horizon: float, level: float
+) -> pd.DataFrame:
     p, e, c, assumed = analysis.positions, analysis.exposures, analysis.concentration, analysis.assumptions
     equity = np.where(e.equity > 0, e.equity, np.nan)
     mean, volatility = analysis.risk.expected_return, analysis.risk.volatility
     over, spread = mean * horizon, volatility * math.sqrt(horizon)
     common = np.sqrt((found.systematic**2).sum(axis=1)) / equity
     normal, student = normal_tail(over, spread, level), student_tail(over, spread, level, assumed.tails.degrees)
-    past = years_tail(*_past(analysis, found, table, horizon), level)
+    unknown = np.full(len(p), np.nan)
+    lost = (unknown, unknown) if past is None else years_tail(*past, level)
     return pd.DataFrame(
         {
             "client_id": p.clients["client_id"],
@@ -213,8 +232,8 @@ def _summary(analysis: Analysis, found: Moves, table: RiskTable, horizon: float,
             "cvar_normal": normal[1],
             "var_t": student[0],
             "cvar_t": student[1],
-            "var_history": past[0],
-            "cvar_history": past[1],
+            "var_history": lost[0],
+            "cvar_history": lost[1],
             "drawdown": expected_drawdown(mean, volatility, horizon),
             "hhi_holding": c.hhi_holding,
             "hhi_class": c.hhi_class,
@@ -225,18 +244,20 @@ def _summary(analysis: Analysis, found: Moves, table: RiskTable, horizon: float,
     )
 
 
-def _past(analysis: Analysis, found: Moves, table: RiskTable, horizon: float) -> tuple[FloatArray, FloatArray]:
+def _past(
+    analysis: Analysis, found: Moves, table: RiskTable, past: PastYears, horizon: float
+) -> tuple[FloatArray, FloatArray]:
     """Return on own money in each past year, and the volatility of what no series of the past explains."""
     e, f, assumed = analysis.exposures, analysis.framework, analysis.assumptions
     equity = np.where(e.equity > 0, e.equity, np.nan)
     kinds = [c.assumption or code for code, c in f.classes.items()]
-    named = [n for n in load_past().series if n in assumed.classes]
+    named = list(classes_of(f, assumed, past).values())
     # of each class, what is left of its loadings when those of the classes with a series are taken out
     left = table.loadings - follow(assumed, named, kinds).T @ _loadings(assumed, named)
     left[[k in named for k in kinds]] = 0.0
     specific = np.bincount(found.whose, weights=found.by_asset**2, minlength=len(equity))
     own = np.sqrt(((found.money @ left) ** 2).sum(axis=1) + specific) / equity
-    years = history(f, assumed).to_numpy("float64")
+    years = history(f, assumed, past).to_numpy("float64")
     years = horizon * years.mean(axis=0) + math.sqrt(horizon) * (years - years.mean(axis=0))
     returns = (found.money / equity[:, None]) @ years.T
     returns -= (horizon * table.borrowing_rate * e.debt / equity)[:, None]

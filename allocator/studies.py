@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from allocator.command_tools import OK, analysed, only, print_blocks, print_json, progress
-from allocator.i18n import Words
+from allocator.command_tools import NOTHING, OK, analysed, only, print_blocks, print_json, progress
+from allocator.errors import InputError
+from allocator.i18n import LANGUAGES, Words, words
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from allocator.past_years import PastYears
 
 POINTS: Final = 20
 """Points of a frontier when nobody says how many."""
@@ -48,6 +55,71 @@ def stress(said: Words, scenarios: str, show_scenarios: bool, **options: Any) ->
     return OK
 
 
+def risk(said: Words, goals: str | None, past: str | None, **options: Any) -> int:
+    """``allocator risk``: how bad years look, where the volatility comes from, and how likely goals are missed."""
+    from allocator.reporting.jsonrisks import risk_json
+    from allocator.reporting.risks import risk_overview, risk_sheet
+    from allocator.risk_measures import measure_risk
+
+    asked = {"horizon": options["horizon"], "level": options["level"]}
+    wanted = None if goals is None else _goals(goals, options["client"])
+    years = None if past is None else _past(past)
+    book, analysis = analysed(said, options)
+    one = only(analysis)
+    with progress(said, "analysing"):
+        found = measure_risk(analysis, goals=wanted, past=years, **asked)
+    if options["json"]:
+        print_json(risk_json(found, said, client=one, counts=book.counts))
+    else:
+        print_blocks(risk_overview(found, said) if one is None else risk_sheet(found, one, said))
+    return OK if len(analysis) else NOTHING
+
+
+def _goals(file: str, client: str | None) -> pd.DataFrame:
+    """Read goals, of one client where one is asked for; ids as text, and the reserve by its name in any language."""
+    from allocator.cells import clean_text
+    from allocator.goals import NEEDED, RESERVE
+    from allocator.validate import header_key
+
+    table = _csv(file)
+    table.columns = table.columns.map(header_key)
+    missing = [c for c in NEEDED if c not in table.columns]
+    if missing:
+        raise InputError(f"{Path(file).name}: no column {', '.join(missing)}; needed: {', '.join(NEEDED)}")
+    names = {words(lang).text("risk.goal_reserve"): RESERVE for lang in LANGUAGES}
+    ids, goals = (clean_text(table[c], fold=True)[0] for c in ("client_id", "goal"))
+    table = table.assign(client_id=ids, goal=goals.replace(names))
+    return table if client is None else table[table["client_id"] == client].reset_index(drop=True)
+
+
+def _past(file: str) -> PastYears:
+    """Read years of the past: a CSV with the years in its first column, or a TOML file."""
+    from allocator.past_years import load_past
+
+    if not (file.lower().endswith((".csv", ".csv.gz")) and Path(file).is_file()):
+        return load_past(file)
+    table = _csv(file)
+    return load_past(table.set_index(table.columns[0]))
+
+
+def _csv(file: str) -> pd.DataFrame:
+    """A small table of one's own as text; a row that cannot be taken apart is refused."""
+    from allocator.importers.delimited import existing_file, parse, read_bytes
+    from allocator.validate import header_key
+
+    path = existing_file(file)
+    if path.is_dir():
+        raise InputError(f"{path.name}: a directory; give a CSV file")
+    raw = parse(read_bytes(path), path.name, "clients")
+    twice = raw.frame.columns[raw.frame.columns.map(header_key).duplicated()]
+    if len(twice):
+        raise InputError(f"{path.name}: the column {twice[0]} comes twice; keep one of them")
+    if raw.lost:
+        rows = ", ".join(str(r) for r in raw.issues.loc[raw.issues["code"] != "encoding", "row"].head(5))
+        raise InputError(f"{path.name}: too many or too few cells in row {rows}; every row needs those of the header")
+    return raw.frame[(raw.frame.map(str.strip) != "").any(axis=1)].reset_index(drop=True)
+
+
 def assumptions_show(said: Words, name: str | None, json: bool) -> int:
     """``allocator assumptions show``: every figure on return and risk, with its source."""
     from allocator.assumptions import load_assumptions
@@ -60,4 +132,18 @@ def assumptions_show(said: Words, name: str | None, json: bool) -> int:
         print_json(assumption_json(table, framework))
     else:
         print_blocks(assumption_blocks(table, framework, said))
+    return OK
+
+
+def household(said: Words, **options: Any) -> int:
+    """``allocator household``: reserve, firewall test, protection gap, one industry twice."""
+    from allocator import households
+    from allocator.reporting.household import household_json, household_overview, household_sheet
+
+    book, analysis = analysed(said, options)
+    found, one = households.household(analysis), only(analysis)
+    if options["json"]:
+        print_json(household_json(found, said, client=one, counts=book.counts))
+    else:
+        print_blocks(household_overview(found, said) if one is None else household_sheet(found, one, said))
     return OK

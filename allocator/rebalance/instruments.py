@@ -60,6 +60,8 @@ class Instruments:
         Pairs (debt, holding): when the holding is sold, its part of the debt is repaid.
     cash
         Place of the cash account.
+    inside
+        The part inside the buckets: 1 but for a fund that is looked through, 0 for debts.
     """
 
     asset_id: list[str]
@@ -92,6 +94,7 @@ class Instruments:
     service: FloatArray
     secures: tuple[tuple[int, int], ...]
     cash: int
+    inside: FloatArray
     facts: pd.DataFrame = field(repr=False)
 
     def __len__(self) -> int:
@@ -155,6 +158,7 @@ def instruments(i: int, context: Context) -> Instruments:
             "lot": np.maximum(np.nan_to_num(np.round(columns["lot"] / rate, 2)), 0.01),
             "secures": tuple((j, ids.index(s)) for j, s in secured.items() if s and s in ids[: len(rows)]),
             "cash": cash,
+            "inside": context.inside[columns["mix"]] * (columns["debt"] < 0),
             "facts": _facts(i, columns, context) if context.labelled else pd.DataFrame(),
         }
     )

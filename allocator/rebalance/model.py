@@ -1,17 +1,17 @@
 """The programme, written once in cvxpy with parameters, compiled once per shape and reused.
 
 minimise    Σ p s / scale + ‖R w‖² + γ · costs + ε 1'(u + v) + δ‖w‖²            (or costs − return in place of ‖R w‖²)
-subject to  w = w0 + u − v,  1'w + c_buy'u + c_sell'v = 1 + f,  lowest ≤ v, u ≤ most,
-            G w ≤ h + s,  w − b∘(1'w) ≤ s_name,  measure(w) ≤ bound · base(w) + s  for volatility and its like,
+subject to  w = w0 + u − v,  1'w + c_buy'u + c_sell'v = m,  lowest ≤ v, u ≤ most,
+            G w ≤ h + s,  i∘w − b i'w ≤ s_name,  measure(w) ≤ bound · base(w) + s  for volatility and its like,
             0 ≤ s ≤ excess at the starting point (do no harm),  turnover and costs within their budgets,
             buys above the client's grade within the satellite share (in portfolio mode).
 
-u is not a variable of its own: w − w0 + v stands for it. Costs are 1 + f − 1'w, so −γ 1'w stands for them; selling
+u is not a variable of its own: w − w0 + v stands for it. Costs are m − 1'w, so −γ 1'w stands for them; selling
 costs hold the tax. δ‖w‖² keeps the answer unique and spread: of two equal assets both stay in equal parts, two like
 products share a purchase. It leaves out what lies at par without costs, which a trace of the squared trades keeps where
 it is instead, and the cash account, which takes what is left for nothing. A debt is an instrument that begins at 0 and
-grows by what is repaid: it is part of 1'w, for the family owns more of the rest, but not of the total that shares are
-of.
+grows by what is repaid: it is part of 1'w, for the family owns more of the rest, but not of the total i'w that shares
+are of. i is the part of each instrument inside the buckets, m = 1'w0 + f the money there is.
 """
 
 from __future__ import annotations
@@ -114,6 +114,8 @@ def parameters(shape: Shape) -> dict[str, Any]:
     sizes: dict[str, tuple[int, ...]] = {
         "w0": (n,),
         "counts+": (n,),
+        "inside+": (n,),
+        "own+": (n,),
         "buy_cost+": (n,),
         "round_cost+": (n,),
         "money": (),
@@ -171,8 +173,9 @@ def programme(
 
     n, k = shape.n, shape.rows
     w, v, total = cp.Variable(n, name="w"), cp.Variable(n, name="v"), cp.Variable(name="total")
+    equity = cp.Variable(name="equity")  # with what was owed at the start; each kind takes that off
     s, s_name = cp.Variable(k, nonneg=True, name="s"), cp.Variable(n, nonneg=True, name="s_name")
-    u, everything = w - p["w0"] + v, cp.sum(w)
+    u, held = w - p["w0"] + v, cp.multiply(p["inside"], w)
     objective = (
         p["row_price"] @ s
         + p["name_price"] * cp.sum(s_name)
@@ -189,24 +192,25 @@ def programme(
         "sell_least": v >= p["least_sell"],
         "rows": terms.within(p["rows"], w, p["bound"], s),
         "rows_most": terms.no_worse(p["rows"] @ w, p["row_most"], p["row_allowance"], total),
-        "names": w <= p["name_bound"] * total + s_name,
-        "names_most": terms.no_worse(w, p["name_start"], p["name_allowance"] - p["name_bound"], total),
+        "names": held <= p["name_bound"] * total + s_name,
+        "names_most": terms.no_worse(held, p["name_start"], p["name_allowance"] - p["name_bound"], total),
         "satellite": p["above"] @ w + p["above"] @ v <= p["satellite"] * total + p["above_most"],
-        "turnover": total + 2 * cp.sum(v) <= p["turnover"],
-        "cost": everything >= p["least_left"],
+        "turnover": p["counts"] @ w + 2 * cp.sum(v) <= p["turnover"],
+        "cost": cp.sum(w) >= p["least_left"],
     }
     constraints = [
-        total == p["counts"] @ w,  # a variable of its own: a product of two parameters would be no DPP
+        total == p["inside"] @ w,  # a variable of its own: a product of two parameters would be no DPP
+        equity == p["own"] @ w,
         terms.self_financing(w, v, (p["buy_cost"], p["round_cost"]), p["money"]),
     ]
     for i, kind in enumerate(shape.kinds):
         mine = {name.removeprefix(f"{i}_"): value for name, value in p.items() if name.startswith(f"{i}_")}
-        equity = kind in ("volatility", "cvar")
+        of_equity = kind in ("volatility", "cvar")
         if kind == "term" and own is not None:
             mine |= own.convex[i].numbers
-            equity = own.convex[i].equity
+            of_equity = own.convex[i].equity
         excess = cp.Variable(nonneg=True, name=f"s_{i}")
-        most = mine["bound"] * (everything if equity else total) - mine["debt"] + excess
+        most = mine["bound"] * (equity if of_equity else total) - mine["debt"] + excess
         prices[f"{i}"] = terms.no_worse(excess, mine["most"], mine["allowance"], total)
         first, *others = KINDS[kind].constraints(mine, w, total, most)  # type: ignore[index]
         prices[f"{i}_measure"] = first
@@ -236,9 +240,11 @@ def padded(data: Problem, shape: Shape) -> dict[str, Any]:
     values = {
         "w0": wide(data.w0),
         "counts": wide(data.counts),
+        "inside": wide(data.inside),
+        "own": wide(data.inside + 1.0 - data.counts),
         "buy_cost": wide(data.buy_cost),
         "round_cost": wide(data.buy_cost + data.sell_cost),
-        "money": 1.0 + data.flow + float(data.buy_cost @ data.w0),
+        "money": data.money + float(data.buy_cost @ data.w0),
         "least_buy": wide(data.least_buy),
         "most_buy": wide(data.most_buy),
         "least_sell": wide(data.least_sell),
@@ -261,7 +267,7 @@ def padded(data: Problem, shape: Shape) -> dict[str, Any]:
         "above_most": float(data.above @ data.w0) + SLACK,
         "satellite": data.satellite,
         "turnover": 2 * data.turnover + float(data.counts @ data.w0) + SLACK,
-        "least_left": 1.0 + data.flow - data.cost - SLACK,
+        "least_left": data.money - data.cost - SLACK,
     }
     for i, part in enumerate(data.convex):
         given = part.parameters(SLACK)

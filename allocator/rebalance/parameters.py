@@ -79,8 +79,8 @@ class Problem:
         Limits on convex measures, with their own bounds of excess.
     targets
         R of ``‖R w‖²``.
-    counts
-        1 for what is part of the total, 0 for debts.
+    counts, inside
+        1 for assets and 0 for debts; the part of each that is inside the buckets, and so in the total.
     linear, cost_price
         Price of each weight: costs are what is missing from 1'w, each unit at the price of costs, and a return is a
         price below 0.
@@ -118,6 +118,7 @@ class Problem:
     convex: tuple[Convex, ...]
     targets: FloatArray
     counts: FloatArray
+    inside: FloatArray
     linear: FloatArray
     cost_price: float
     wash: FloatArray
@@ -152,12 +153,13 @@ class Problem:
     def excess(self, weights: FloatArray) -> Excess:
         """Excess over every limit at some weights."""
         rows = np.maximum(self.rows @ weights - self.bound, 0.0)
-        names = np.maximum(weights - self.name_bound * (self.counts @ weights), 0.0)
-        return Excess(rows, names, np.array([max(c.beyond(weights, self.counts), 0.0) for c in self.convex]))
+        names = np.maximum(self.inside * weights - self.name_bound * (self.inside @ weights), 0.0)
+        return Excess(rows, names, np.array([max(c.beyond(weights, self.inside), 0.0) for c in self.convex]))
 
     def sigma(self, weights: FloatArray) -> float:
         """Volatility on the family's own money."""
-        return self.volatility.measure(weights, self.counts) / float(weights.sum() - self.debt)
+        part = self.volatility
+        return part.measure(weights, self.inside) / float(part.base @ weights - self.debt)
 
     def distance(self, weights: FloatArray) -> float:
         """Squared distance to the target mix."""
@@ -183,9 +185,14 @@ class Problem:
         return float(value) + self.offset + self._extra(w, buy, sell)
 
     @property
+    def money(self) -> float:
+        """What there is to be spread, and to be spent on costs: today's weights and money due."""
+        return float(self.w0.sum()) + self.flow
+
+    @property
     def offset(self) -> float:
         """What makes costs of the money that is missing from 1'w."""
-        return self.cost_price * (1.0 + self.flow)
+        return self.cost_price * self.money
 
     def _extra(self, w: FloatArray, buy: FloatArray, sell: FloatArray) -> float:
         if not self.objectives or self.x is None:
@@ -211,16 +218,16 @@ class Problem:
     def violation(self, buy: FloatArray, sell: FloatArray) -> float:
         """Largest violation of any constraint of the programme at some trades, each excess at its least."""
         w = self.w0 + buy - sell
-        total = self.counts @ w
-        money = w.sum() + self.costs(buy, sell) - 1.0 - self.flow
+        total = self.inside @ w
+        money = w.sum() + self.costs(buy, sell) - self.money
         worst: tuple[Any, ...] = (
             self.least_buy - buy,
             buy - self.most_buy,
             self.least_sell - sell,
             sell - self.most_sell,
             self.rows @ w - self.bound - (self.row_start - self.row_allowance * total),
-            w - self.name_bound * total - (self.name_start - self.name_allowance * total),
-            [c.beyond(w, self.counts) - (c.start - c.allowance * total) for c in self.convex],
+            self.inside * w - self.name_bound * total - (self.name_start - self.name_allowance * total),
+            [c.beyond(w, self.inside) - (c.start - c.allowance * total) for c in self.convex],
             [self.above @ buy - self.satellite * total if self.above.any() else 0.0],
             [(self.counts @ (buy + sell)) / 2 - self.turnover, self.costs(buy, sell) - self.cost, abs(money)],
         )

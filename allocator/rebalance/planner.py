@@ -172,7 +172,7 @@ class Planner:
             distance=problem.distance(after) ** 0.5,
             volatility=problem.sigma(after),
             cost=problem.costs(buy, sell),
-            above=float(buy[above].sum() / (x.counts @ after)),
+            above=float(buy[above].sum() / (x.inside @ after)),
             satellite=band.satellite,
             holds=holds,
             bought=tuple((x.asset_id[j], x.name[j], int(x.risk[j]), int(money.buy[j])) for j in above),

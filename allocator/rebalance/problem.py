@@ -56,6 +56,7 @@ def problem_of(i: int, x: Instruments, start: Start, context: Context, aim: Aim 
     problem = Problem(
         w0=x.w0,
         counts=x.counts,
+        inside=x.inside,
         buy_cost=x.buy_cost,
         sell_cost=x.leaving,
         least_buy=np.zeros(n),
@@ -143,7 +144,7 @@ def _do_no_harm(problem: Problem, x: Instruments) -> Problem:
     start = problem.start
     over = problem.excess(start.weights)
     raw_rows = problem.rows @ start.weights - problem.bound
-    raw_names = start.weights - problem.name_bound * start.total
+    raw_names = problem.inside * start.weights - problem.name_bound * start.total
     frozen_rows = (problem.row_allowance > 0) & (raw_rows > -NEAR * problem.row_allowance * start.total)
     frozen_names = (problem.name_allowance > 0) & (raw_names > -NEAR * problem.name_bound * start.total)
     row_allowance = np.where(frozen_rows, problem.row_allowance, 0.0)
@@ -168,6 +169,7 @@ def _targets(band: Band, x: Instruments, context: Context) -> FloatArray:
     f = context.analysis.framework
     b = np.array([band.buckets[c].target for c in f.bucket_codes])
     g = np.array([band.groups[c].target if c in band.groups else 0.0 for c in f.group_codes])
-    to_bucket = context.buckets[x.mix].T - b[:, None]
-    to_group = np.sqrt(f.plan.group_weight) * (context.groups[x.mix].T - g[:, None])
+    whole = x.inside + 1.0 - x.counts  # what is repaid is taken from the buckets, not from what they should be
+    to_bucket = context.buckets[x.mix].T - b[:, None] * whole
+    to_group = np.sqrt(f.plan.group_weight) * (context.groups[x.mix].T - g[:, None] * whole)
     return np.vstack([to_bucket, to_group])

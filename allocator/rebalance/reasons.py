@@ -115,7 +115,7 @@ def _offers(problem: Problem, change: FloatArray, after: FloatArray) -> list[_Of
         out.append(_Offer("concentration", float(gain.max()), Reason("single_holding", "<="), helps))
     for part, over, less in zip(problem.convex, before.convex, then.convex, strict=True):
         if over - less > TOLERANCE:
-            slope = part.slope(start, problem.counts)
+            slope = part.slope(start, problem.inside)
             calm = (change > 0) & (slope <= slope.mean()) & (problem.counts > 0)
             helps = np.where(calm, change, np.maximum(-change * slope, 0.0))
             reason = Reason(part.limit.name, part.limit.sense)

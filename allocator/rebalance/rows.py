@@ -79,9 +79,14 @@ class Client:
         return next((x.bounds[place] for x in self.context.limits if x.key == key), float("nan"))
 
     @property
+    def own(self) -> FloatArray:
+        """What each instrument adds to the family's own money: what is inside the buckets, and debt repaid."""
+        return np.asarray(self.x.inside + 1.0 - self.x.counts)
+
+    @property
     def inside(self) -> FloatArray:
         """How much of each instrument is inside the buckets."""
-        return self.context.inside[self.x.mix] * self.x.counts
+        return self.x.inside
 
 
 def _share(limit: Limit, bound: float, c: Client) -> list[Row]:
@@ -90,14 +95,14 @@ def _share(limit: Limit, bound: float, c: Client) -> list[Row]:
 
 def _homogeneous(limit: Limit, bound: float, c: Client, share: FloatArray) -> list[Row]:
     if limit.sense == "<=":
-        return [Row(limit, share - bound * c.x.counts, 0.0, limit.family, share, True, bound)]
-    return [Row(limit, bound * c.x.counts - share, 0.0, limit.family, share, False)]
+        return [Row(limit, share - bound * c.inside, 0.0, limit.family, share, True, bound)]
+    return [Row(limit, bound * c.inside - share, 0.0, limit.family, share, False)]
 
 
 def _leverage(limit: Limit, bound: float, c: Client) -> list[Row]:
     """D − repaid ≤ bound · total: selling brings it down only when debt is repaid."""
     repaid = 1 - c.x.counts
-    return [Row(limit, -bound * c.x.counts - repaid, -c.debt, limit.family, -repaid, True)]
+    return [Row(limit, -bound * c.inside - repaid, -c.debt, limit.family, -repaid, True)]
 
 
 def _reserve(limit: Limit, bound: float, c: Client) -> list[Row]:
@@ -123,8 +128,8 @@ def _single(limit: Limit, bound: float, c: Client) -> list[Row]:
 
 def _together(limit: Limit, bound: float, c: Client, codes: IntArray, *, alone_too: bool) -> list[Row]:
     names, counts = np.unique(codes[c.x.named & ((c.x.w0 > 0) | (c.x.buyable > 0))], return_counts=True)
-    shares = [np.asarray(c.x.named & (codes == name), dtype="float64") for name in names[(counts > 1) | alone_too]]
-    return [Row(limit, share - bound * c.x.counts, 0.0, limit.family, share, True, bound) for share in shares]
+    shares = [c.inside * (c.x.named & (codes == name)) for name in names[(counts > 1) | alone_too]]
+    return [Row(limit, share - bound * c.inside, 0.0, limit.family, share, True, bound) for share in shares]
 
 
 def _label(limit: Limit, bound: float, c: Client) -> list[Row]:
@@ -134,7 +139,7 @@ def _label(limit: Limit, bound: float, c: Client) -> list[Row]:
     skip = {"", home_label(limit.name, c)}
     there = (c.x.counts > 0) & ((c.x.w0 > 0) | (c.x.buyable > 0)) & ~np.isin(labels, list(skip))
     shares = [c.inside * (codes == k) for k in np.unique(codes[there])]
-    return [Row(limit, share - bound * c.x.counts, 0.0, limit.family, share, True, bound) for share in shares]
+    return [Row(limit, share - bound * c.inside, 0.0, limit.family, share, True, bound) for share in shares]
 
 
 def home_label(name: str, c: Client) -> str:
@@ -153,7 +158,7 @@ def _counted(limit: Limit, bound: float, c: Client) -> list[Row]:
     if limit.base == "total":
         return _homogeneous(limit, bound, c, share)
     cap, sign = limit.sense == "<=", 1.0 if limit.sense == "<=" else -1.0
-    return [Row(limit, sign * (share - bound), -sign * bound * c.debt, limit.family, share, cap, bound * cap)]
+    return [Row(limit, sign * (share - bound * c.own), -sign * bound * c.debt, limit.family, share, cap, bound * cap)]
 
 
 def _elsewhere(limit: Limit, bound: float, c: Client) -> list[Row]:

@@ -58,7 +58,7 @@ def start_of(x: Instruments, flow: float) -> Start | None:
             return None
         buy[x.cash] = max(-due, 0.0)
     w = x.w0 + buy - sell
-    return Start(buy, sell, w, float(x.counts @ w))
+    return Start(buy, sell, w, float(x.inside @ w))
 
 
 def shortfall(x: Instruments, flow: float) -> float:

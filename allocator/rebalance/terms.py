@@ -53,7 +53,7 @@ def no_worse(left: Expression, bound: Expression, allowance: Expression, total: 
 def self_financing(
     weights: Expression, sells: Expression, costs: tuple[Expression, Expression], money: Expression
 ) -> Expression:
-    """1'w + c_buy'u + c_sell'v = 1 + f, with u = w − w0 + v put in.
+    """1'w + c_buy'u + c_sell'v = 1'w0 + f, with u = w − w0 + v put in.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def self_financing(
     costs
         c_buy, and c_buy + c_sell.
     money
-        1 + f + c_buy'w0.
+        1'w0 + f + c_buy'w0.
     """
     import cvxpy as cp
 

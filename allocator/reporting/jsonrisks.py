@@ -35,8 +35,10 @@ def risk_json(
     -------
     dict
         The object of `check_json`, with ``horizon``, ``level`` and what the figures rest on (``rests_on``); in every
-        client's ``risk`` the measures, ``contributions`` (by bucket, class and holding) and ``goals``. Money rounded to
-        cents, shares as full floats, NaN and infinity as None.
+        client's ``risk`` the measures, ``contributions`` (by bucket, class and holding) and ``goals``;
+        ``goals_of_nobody``, how many goals are of clients that are not in the book. Money
+        rounded to cents, shares as full floats, NaN and infinity as None; so are the losses in past years where none
+        were given.
 
     Raises
     ------
@@ -54,7 +56,9 @@ def risk_json(
     for one, row in zip(out["clients"], figures, strict=True):
         me = one["client_id"]
         one["risk"] |= row | {"contributions": {k: rows[me] for k, rows in parts.items()}, "goals": _plain(wanted[me])}
-    return out | {"horizon": measures.horizon, "level": measures.level, "rests_on": _rests_on(measures)}
+    lost = int((measures.goals["reason"] == "unknown_client").sum())
+    of = {"horizon": measures.horizon, "level": measures.level, "goals_of_nobody": lost}
+    return out | of | {"rests_on": _rests_on(measures)}
 
 
 def _plain(goals: list[Json]) -> list[Json]:
@@ -62,10 +66,11 @@ def _plain(goals: list[Json]) -> list[Json]:
 
 
 def _rests_on(measures: RiskMeasures) -> Json:
-    assumed = measures.analysis.assumptions
+    assumed, past = measures.analysis.assumptions, measures.past
     return {
         "years": assumed.years,
         "years_source": assumed.years_source,
         "degrees": assumed.tails.degrees,
         "degrees_source": assumed.tails.source,
+        "past": None if past is None else {"name": past.name, "source": past.source, "years": list(past.years)},
     }

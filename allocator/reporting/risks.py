@@ -16,7 +16,7 @@ from allocator.reporting.tables import Client, Row, rows_of
 from allocator.risk_measures import RiskMeasures
 
 WAYS: Final = ("normal", "t", "history")
-"""How losses are measured, in the order of the columns of ``RiskMeasures.summary``."""
+"""How losses are measured, in the order of the columns of ``RiskMeasures.summary``; the last where years were given."""
 SHOWN: Final = 8
 """Holdings drawn on a terminal; the rest is summed up."""
 UNLIKELY: Final = 0.05
@@ -51,12 +51,12 @@ def risk_sheet(measures: RiskMeasures, client_id: str, words: Words) -> Blocks:
 
 def risk_overview(measures: RiskMeasures, words: Words) -> Blocks:
     """The whole book: medians by risk band, and the clients with the worst bad years."""
-    a, f = measures.analysis, measures.analysis.framework
+    a, f, ways = measures.analysis, measures.analysis.framework, _ways(measures)
     s = measures.summary.assign(band=a.positions.clients["band"])
     rows = []
     for code in [b for b in [*f.bands, ""] if (s["band"] == b).any()]:
         part = s[s["band"] == code]
-        middle = part[["volatility", "cvar_normal", "cvar_t", "cvar_history", "drawdown", "bets"]].median()
+        middle = part[["volatility", *(f"cvar_{way}" for way in ways), "drawdown", "bets"]].median()
         band = f.bands.get(code)
         rows.append(
             (
@@ -64,15 +64,15 @@ def risk_overview(measures: RiskMeasures, words: Words) -> Blocks:
                 f"{len(part):,}",
                 words.percent(middle["volatility"]),
                 DASH if band is None else words.percent(band.volatility, 0),
-                *(words.percent(middle[f"cvar_{way}"]) for way in WAYS),
+                *(words.percent(middle[f"cvar_{way}"]) for way in ways),
                 words.percent(middle["drawdown"]),
                 words.number(middle["bets"]),
             )
         )
     heads = _heads(words, band="text", clients="number", volatility="number", allowed="number")
-    heads += tuple(Column(words.text(f"risk.way_short_{way}"), "number") for way in WAYS)
+    heads += tuple(Column(words.text(f"risk.way_short_{way}"), "number") for way in ways)
     heads += _heads(words, drawdown="number", bets="number")
-    worst = s.assign(worst=s[[f"cvar_{way}" for way in WAYS]].max(axis=1)).nlargest(SHOWN, "worst", keep="first")
+    worst = s.assign(worst=s[[f"cvar_{way}" for way in ways]].max(axis=1)).nlargest(SHOWN, "worst", keep="first")
     lines = tuple(
         (
             clean(r["client_id"]),
@@ -101,7 +101,7 @@ def _verdict(measures: RiskMeasures, row: Row, me: Client) -> list[Block]:
     if math.isnan(row["volatility"]):
         key = "risk.say_insolvent" if me.total > 0 or row["equity"] < 0 else "say.empty"
         return [Line(words.text(key), "bad")]
-    found = sorted(row[f"cvar_{way}"] for way in WAYS)
+    found = sorted(row[f"cvar_{way}"] for way in _ways(measures))
     if found[-1] <= 0:
         return [Line(words.text("risk.say_calm", odds=_odds(measures, words)), "good")]
     low, high = max(found[0], 0.0), found[-1]
@@ -134,7 +134,7 @@ def _losses(measures: RiskMeasures, row: Row, me: Client) -> Table:
                 for text in (words.percent(row[f"{kind}_{way}"]), me.words.money(row[f"{kind}_{way}"] * row["equity"]))
             ),
         )
-        for way in WAYS
+        for way in _ways(measures)
     )
     heads = _heads(words, way="text", var="number", var_money="number", cvar="number", cvar_money="number")
     title = words.text("risk.title_losses", horizon=_horizon(measures, words), odds=_odds(measures, words))
@@ -236,12 +236,23 @@ def _notes(measures: RiskMeasures, row: Row | None, words: Words) -> list[str]:
     assumed, told = measures.analysis.assumptions, []
     if row is None or not np.isnan(row["volatility"]):
         told.append(words.text("risk.note_losses", degrees=words.number(assumed.tails.degrees, 0)))
+        if measures.past is not None:
+            past = measures.past
+            said = {"name": clean(words.name(past)), "first": past.years[0], "last": past.years[-1]}
+            told.append(words.text("risk.note_past", **said))
         told.append(words.text("risk.note_error", years=words.number(assumed.years, 0)))
     if row is None or not np.isnan(row["bets"]):
         told.append(words.text("risk.note_bets"))
     if len(measures.goals):
         told.append(words.text("risk.note_goals"))
+    lost = int((measures.goals["reason"] == "unknown_client").sum())
+    if lost and (row is None or len(measures) == 1):
+        told.append(words.text("risk.note_nobody", count=lost))
     return told
+
+
+def _ways(measures: RiskMeasures) -> tuple[str, ...]:
+    return WAYS[: len(WAYS) - (measures.past is None)]
 
 
 def _odds(measures: RiskMeasures, words: Words) -> str:

@@ -16,7 +16,7 @@ from allocator.analysis import Analysis
 from allocator.assumptions import risk_table
 from allocator.contributions import torsion
 from allocator.limits import needed_months
-from allocator.past_years import history
+from allocator.past_years import PastYears, history
 from allocator.pipeline import analyze
 from allocator.risk_measures import RiskMeasures, measure_risk
 from allocator.tails import unit_drawdown
@@ -32,12 +32,12 @@ losses of past years are therefore compared for clients with little of it."""
 class Loop:
     """Client by client; what is shared is prepared once, outside the time that is taken."""
 
-    def __init__(self, a: Analysis) -> None:
+    def __init__(self, a: Analysis, past: PastYears) -> None:
         self.a, self.table = a, risk_table(a.framework, a.assumptions)
         self.inside = a.framework.flag("inside")
         self.reserve = np.append(a.framework.flag("reserve"), 0.0)
         self.own = np.append(self.table.idiosyncratic * self.inside, 0.0)
-        self.years = history(a.framework, a.assumptions).to_numpy()
+        self.years = history(a.framework, a.assumptions, past).to_numpy()
         self.needed = needed_months(a.positions, a.framework)
         factors = a.assumptions.factors
         rows = [a.assumptions.classes[c.assumption or k] for k, c in a.framework.classes.items()]
@@ -104,9 +104,9 @@ def analysis() -> Analysis:
     return analyze(random_book(CLIENTS), on=ON)
 
 
-def everything(a: Analysis) -> RiskMeasures:
+def everything(a: Analysis, past: PastYears) -> RiskMeasures:
     """All tables, also those that are made when they are asked for."""
-    m = measure_risk(a)
+    m = measure_risk(a, past=past)
     assert len(m.holdings) == len(a.positions.value)
     assert len(m.buckets) == len(a.framework.buckets) * len(a)
     assert len(m.classes) > len(a)
@@ -119,19 +119,19 @@ def took(run: Any) -> tuple[float, Any]:
     return time.perf_counter() - start, out
 
 
-def test_a_large_book_is_measured_faster_than_by_a_loop(analysis: Analysis, benchmark: Any) -> None:
+def test_a_large_book_is_measured_faster_than_by_a_loop(analysis: Analysis, past: PastYears, benchmark: Any) -> None:
     """The ratio of one run: both are timed in turns, so that a busy machine slows both."""
-    loop, unit_drawdown_ready = Loop(analysis), unit_drawdown(np.zeros(1))
+    loop, unit_drawdown_ready = Loop(analysis, past), unit_drawdown(np.zeros(1))
     assert unit_drawdown_ready[0] > 1
     pairs = []
     for _ in range(3):
         slow, table = took(lambda: loop.run(range(LOOPED)))
-        fast, m = took(lambda: everything(analysis))
+        fast, m = took(lambda: everything(analysis, past))
         pairs.append((slow / LOOPED * CLIENTS) / fast)
     benchmark.extra_info |= {"ratio": median(pairs), "seconds": fast}
     print(f"\n{CLIENTS:,} clients in {fast:.1f} s, a loop would take {slow / LOOPED * CLIENTS:.0f} s: {pairs}")  # noqa: T201
     agree(table, m)
-    benchmark.pedantic(everything, args=(analysis,), rounds=1)
+    benchmark.pedantic(everything, args=(analysis, past), rounds=1)
     assert median(pairs) >= FLOOR
 
 

@@ -36,6 +36,8 @@ CLASSES = [
     "crypto",
 ]
 
+FUNDS = [("F1", "listed_equity", 0.6), ("F1", "gold", 0.4), ("F2", "equity_fund", 0.75), ("F2", "own_home", 0.25)]
+
 
 class Case(NamedTuple):
     """One client's programme with what it was made of."""
@@ -47,19 +49,24 @@ class Case(NamedTuple):
     context: Context
 
 
-def random_book(seed: int, clients: int = 1, *, whole: bool = False, flows: bool = True) -> Book:
-    """Sheets of two to nine holdings; with ``whole`` some are indivisible, and products have lots and minimums."""
+def random_book(
+    seed: int, clients: int = 1, *, whole: bool = False, flows: bool = True, unit: float = 1.0, funds: bool = False
+) -> Book:
+    """Sheets of two to nine holdings; with ``whole`` some are indivisible, and products have lots and minimums.
+
+    All money is multiplied by ``unit``; with ``funds`` some holdings are looked through, one of them into a home.
+    """
     r = np.random.default_rng(seed)
     rows, people, debts = [], [], []
     for c in range(clients):
         chosen = r.choice(CLASSES, r.integers(2, 10), replace=False)
-        values = np.round(r.gamma(0.7, 3e6, len(chosen)) + 1e4, 2)
+        values = np.round(r.gamma(0.7, 3e6, len(chosen)) + 1e4, 2) * unit
         rows += [_holding(r, f"c{c}", str(k), float(v), whole) for k, v in zip(chosen, values, strict=True)]
         people.append(
             {
                 "client_id": f"c{c}",
                 "risk_band": str(r.choice(["conservative", "balanced", "aggressive"])),
-                "monthly_spending": round(float(r.uniform(5e3, 5e5)), 2),
+                "monthly_spending": round(float(r.uniform(5e3, 5e5)), 2) * unit,
                 "cash_flow": round(float(r.choice([0, 0, 0.1, -0.02]) * values.sum() * flows), 2),
             }
         )
@@ -70,12 +77,16 @@ def random_book(seed: int, clients: int = 1, *, whole: bool = False, flows: bool
                     "kind": "loan",
                     "value": round(float(values.sum() * r.uniform(0.05, 0.6)), 2),
                     "secured_by": str(chosen[0]) if r.random() < 0.5 else "",
-                    "annual_payment": 1000.0,
+                    "annual_payment": 1000.0 * unit,
                 }
             )
-    tables: dict[str, Any] = {"products": _products(r)} if whole else {}
+    tables: dict[str, Any] = {"products": _products(r, unit)} if whole else {}
+    if funds:
+        for row in rows:
+            row["isin"] = str(r.choice(["", "", "", "", "F1", "F2"]))
+        tables["lookthrough"] = [{"fund_id": f, "asset_class": k, "weight": w} for f, k, w in FUNDS]
     fx = [{"currency": "USD", "rate": 7.0}, {"currency": "CNY", "rate": 1.0}]
-    owed = debts or [{"client_id": "c0", "kind": "loan", "value": 1.0}]
+    owed = debts or [{"client_id": "c0", "kind": "loan", "value": unit}]
     return make_book(pd.DataFrame(rows), people, debts=owed, fx=fx, **tables)
 
 
@@ -98,15 +109,15 @@ def _holding(r: np.random.Generator, client: str, klass: str, value: float, whol
     }
 
 
-def _products(r: np.random.Generator) -> list[dict[str, Any]]:
+def _products(r: np.random.Generator, unit: float) -> list[dict[str, Any]]:
     offered = [k for k in CLASSES if k not in ("investment_property", "private_business", "collectible", "crypto")]
     return [
         {
             "product_id": f"P {k}",
             "name": f"P {k}",
             "asset_class": k,
-            "lot": float(r.choice([0.01, 10_000, 200_000])),
-            "minimum": float(r.choice([0, 300_000, 1_000_000])),
+            "lot": float(r.choice([0.01, 10_000, 200_000])) * unit,
+            "minimum": float(r.choice([0, 300_000, 1_000_000])) * unit,
         }
         for k in offered
     ]

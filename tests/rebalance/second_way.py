@@ -105,7 +105,7 @@ class Written:
     def equality(self) -> tuple[Array, float]:
         """What is sold, and money due, pays for what is bought and for costs."""
         p = self.p
-        return (1 + p.buy_cost) @ self.buys - (1 - p.sell_cost) @ self.sells, 1 + p.flow - p.w0.sum()
+        return (1 + p.buy_cost) @ self.buys - (1 - p.sell_cost) @ self.sells, p.flow
 
     @cached_property
     def inequalities(self) -> tuple[Array, Array]:
@@ -113,8 +113,8 @@ class Written:
         p, named = self.p, self.places[2]
         w, (total, money) = self.buys - self.sells, self.base(equity=False)
         over, most = p.rows @ w, p.bound - p.rows @ p.w0
-        names, b, keep = w[named], p.name_bound[named, None], p.name_allowance[named, None]
-        at = p.w0[named]
+        part, b, keep = p.inside[named, None], p.name_bound[named, None], p.name_allowance[named, None]
+        names, at = part * w[named], (p.inside * p.w0)[named]
         left = [
             over - self.unit(2),
             over + p.row_allowance[:, None] * total,
@@ -141,8 +141,9 @@ class Written:
         """Own money, or the total, as a row over z and a constant."""
         p, w = self.p, self.buys - self.sells
         if equity:
-            return w.sum(axis=0), float(p.w0.sum() - p.debt)
-        return p.counts @ w, float(p.counts @ p.w0)
+            own = p.inside + 1.0 - p.counts
+            return own @ w, float(own @ p.w0 - p.debt)
+        return p.inside @ w, float(p.inside @ p.w0)
 
     def tangent(self, i: int, z: Array) -> tuple[Array, float]:
         """Row and bound of measure(w) + slope · (w' − w) ≤ bound · base(w') + s at an answer."""
@@ -150,12 +151,12 @@ class Written:
         change = self.buys - self.sells
         w = p.w0 + change @ z
         row, at = self.base(equity=c.equity)
-        value, slope = c.measure(w, p.counts), slope_of(c, w, p.counts)
+        value, slope = c.measure(w, p.inside), slope_of(c, w, p.inside)
         out = slope @ change - c.bound * row
         return out - self.unit(4)[i], c.bound * at - value + slope @ (w - p.w0)
 
 
-def slope_of(c: Convex, w: Array, counts: Array) -> Array:
+def slope_of(c: Convex, w: Array, inside: Array) -> Array:
     """A gradient of a convex measure in closed form."""
     q = c.numbers
     if c.limit.kind == "cvar":
@@ -164,20 +165,20 @@ def slope_of(c: Convex, w: Array, counts: Array) -> Array:
         share = np.clip(1.0 / q["tail"] - np.arange(len(losses)), 0.0, 1.0) * q["tail"]
         return np.asarray(share @ q["losses"][order])
     center = q.get("center", np.zeros(len(q["loadings"])))
-    apart = q["loadings"] @ w - center * (counts @ w)
+    apart = q["loadings"] @ w - center * (inside @ w)
     length = np.sqrt(apart @ apart + ((q["own"] * w) ** 2).sum())
-    return np.asarray(((q["loadings"] - np.outer(center, counts)).T @ apart + q["own"] ** 2 * w) / length)
+    return np.asarray(((q["loadings"] - np.outer(center, inside)).T @ apart + q["own"] ** 2 * w) / length)
 
 
-def curvature_of(c: Convex, w: Array, counts: Array) -> Array:
+def curvature_of(c: Convex, w: Array, inside: Array) -> Array:
     """Second derivatives of a volatility; none for a tail loss, which is piecewise linear."""
     if c.limit.kind == "cvar":
         return np.zeros((len(w), len(w)))
     q = c.numbers
     center = q.get("center", np.zeros(len(q["loadings"])))
-    rows = np.vstack([q["loadings"] - np.outer(center, counts), np.diag(q["own"])])
-    slope = slope_of(c, w, counts)
-    return np.asarray((rows.T @ rows - np.outer(slope, slope)) / c.measure(w, counts))
+    rows = np.vstack([q["loadings"] - np.outer(center, inside), np.diag(q["own"])])
+    slope = slope_of(c, w, inside)
+    return np.asarray((rows.T @ rows - np.outer(slope, slope)) / c.measure(w, inside))
 
 
 def second_way(p: Problem) -> Other | None:
@@ -203,13 +204,13 @@ def _answer(written: Written, close: float, options: dict[str, float]) -> Array 
         if newton:  # one tangent of each smooth measure, and its curvature in the objective
             new = [written.tangent(i, z) for i in smooth]
             rows, most = np.vstack([a, *(row for row, _ in new)]), np.append(h, [bound for _, bound in new])
-            curve = sum(multipliers[i] * change.T @ curvature_of(p.convex[i], w, p.counts) @ change for i in smooth)
+            curve = sum(multipliers[i] * change.T @ curvature_of(p.convex[i], w, p.inside) @ change for i in smooth)
         found = _daqp(written, (rows, most), (curve, z), options)
         if found is None:
             return None
         (z, dual), before = found, z
         w = p.w0 + change @ z
-        over = [c.beyond(w, p.counts) for c in p.convex] - z[written.part(4)]
+        over = [c.beyond(w, p.inside) for c in p.convex] - z[written.part(4)]
         if over.max(initial=0.0) < CONE and (not newton or np.abs(z - before).max() < STEP):
             return z
         if newton:

@@ -73,7 +73,7 @@ def test_tail_losses_by_three_ways(seed: int) -> None:
             losses = -(context.scenarios[:, c.x.mix] * c.x.counts) @ w
             tail = (1 - context.risk.level) * len(losses)
             brute = min(t + np.maximum(losses - t, 0.0).sum() / tail for t in losses)
-            assert part.measure(w, c.problem.counts) == pytest.approx(brute, abs=1e-12)
+            assert part.measure(w, c.problem.inside) == pytest.approx(brute, abs=1e-12)
             most = cp.Variable()
             problem = cp.Problem(cp.Minimize(most), terms.cvar(w, part.numbers["losses"], part.numbers["tail"], most))
             assert problem.solve(solver="CLARABEL") == pytest.approx(brute, abs=1e-7)
@@ -114,7 +114,7 @@ def test_today_is_measured_as_a_plain_recomputation_does(seed: int) -> None:
         }
         assert plain.shortfall == pytest.approx(float(shortfall(money, table)[0]), rel=1e-9, abs=1e-6)
         for part in p.convex:
-            value = part.measure(p.w0, p.counts) * a.exposures.total[i]
+            value = part.measure(p.w0, p.inside) * a.exposures.total[i]
             assert value == pytest.approx(expected[part.limit.kind], rel=1e-9, abs=1e-6)
             seen += 1
     assert seen > 30
@@ -129,22 +129,22 @@ def test_every_kind_is_convex_and_says_in_cvxpy_what_it_measures(kind: str) -> N
         values = []
         for w in trials(p, 3):
             variable, most = cp.Variable(p.n), cp.Variable()
-            constraints = KINDS[part.limit.kind].constraints(part.numbers, variable, p.counts @ variable, most)
+            constraints = KINDS[part.limit.kind].constraints(part.numbers, variable, p.inside @ variable, most)
             problem = cp.Problem(cp.Minimize(most), [*constraints, variable == w])
-            values.append(part.measure(w, p.counts))
+            values.append(part.measure(w, p.inside))
             assert problem.solve(solver="CLARABEL") == pytest.approx(values[-1], abs=1e-6)
-            assert part.measure(2 * w, p.counts) == pytest.approx(2 * values[-1], abs=1e-12)
+            assert part.measure(2 * w, p.inside) == pytest.approx(2 * values[-1], abs=1e-12)
         one, two = trials(p, 3)[1:3]
-        assert part.measure((one + two) / 2, p.counts) <= (values[1] + values[2]) / 2 + 1e-12
+        assert part.measure((one + two) / 2, p.inside) <= (values[1] + values[2]) / 2 + 1e-12
 
 
 def test_slopes_are_differences() -> None:
     for c in cases(9, 2, EVERY):
         w = trials(c.problem, 1)[2]
         for part in c.problem.convex:
-            slope = part.slope(w, c.problem.counts)
+            slope = part.slope(w, c.problem.inside)
             step = 1e-4 * np.random.default_rng(0).normal(size=len(w))
-            change = part.measure(w + step, c.problem.counts) - part.measure(w - step, c.problem.counts)
+            change = part.measure(w + step, c.problem.inside) - part.measure(w - step, c.problem.inside)
             assert 2 * slope @ step == pytest.approx(change, abs=1e-5)
 
 

@@ -1,64 +1,15 @@
-"""Plans as a client sees them: statuses, money to the cent, debts, withdrawals, whole assets, and stated properties."""
+"""Plans as a client sees them: statuses, money to the cent, debts, withdrawals, whole assets."""
 
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
-from conftest import ON, make_book
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
+from conftest import ON
+from plans import check_plan, plan_of
 
 from allocator.book import read_book
 from allocator.errors import SolveError
-from allocator.limits import TOLERANCE
 from allocator.pipeline import analyze, rebalance
-from allocator.plan import STATUSES, Plan
-
-quick = settings(
-    max_examples=20,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-    phases=(Phase.explicit, Phase.reuse, Phase.generate),
-)
-SPENDING = 1000.0
-
-
-def plan_of(holdings, client=None, *, on=ON, allow_unclassified=False, **tables) -> Plan:
-    people = [{"client_id": "a", "risk_band": "balanced", "monthly_spending": SPENDING} | (client or {})]
-    rows = pd.DataFrame([{"client_id": "a"} | row for row in holdings])
-    made = plan = rebalance(analyze(make_book(rows, people, **tables), on=on), allow_unclassified=allow_unclassified)
-    check_plan(plan)
-    return made
-
-
-def check_plan(plan: Plan) -> None:
-    """What holds for every plan, whatever the book: the verifier's word, cents, conservation, no limit worse."""
-    assert plan.summary["certificate"].all()
-    assert set(plan.summary["status"]) <= set(STATUSES)
-    t = plan.trades
-    cents = t[["amount", "cost"]].to_numpy() * 100
-    assert np.allclose(cents, np.rint(cents), atol=1e-4)
-    assert (t["amount"] > 0).all()
-    for i, client in enumerate(plan.before.client_ids):
-        own, p = t[t["client_id"] == client], plan.before.positions
-        money = {s: round(own.loc[own["side"] == s, "amount"].sum() * 100) for s in ("sell", "buy", "repay")}
-        costs = round(own["cost"].sum() * 100)
-        flow = round(p.cash_flow[i] * 100) if len(own) else 0
-        assert money["sell"] + flow == money["buy"] + money["repay"] + costs
-        before = plan.before.holdings.loc[lambda h, c=client: h["client_id"] == c].set_index("asset_id")["value"]
-        after = plan.after.holdings.loc[lambda h, c=client: h["client_id"] == c].set_index("asset_id")["value"]
-        moved = own[own["side"] != "repay"].set_index("asset_id")
-        signed = moved["amount"].where(moved["side"] == "buy", -moved["amount"])
-        expected = before.add(signed, fill_value=0.0)
-        assert np.allclose(after.reindex(expected.index), expected, atol=0.005)
-        assert (after >= -0.005).all()
-    same = ~(plan.before.positions.cash_flow != 0)
-    worse = plan.after.limit_table.excess - plan.before.limit_table.excess
-    untouched = set(plan.checks.loc[plan.checks["verdict"] == "untouched", "client_id"])
-    calm = same & ~np.isin(plan.before.client_ids, list(untouched))
-    assert np.nanmax(worse[calm], initial=0.0) <= 2 * TOLERANCE
-
 
 OK_SHEET = [
     {"name": "cash", "asset_class": "deposit", "value": 250_000.0},
@@ -103,7 +54,7 @@ class TestStatuses:
         plan = plan_of(rows)
         assert plan.summary.loc[0, ["status", "reason"]].tolist() == ["invalid", "unknown_class"]
         assert plan.summary["reason_row"][0] == 8
-        assert plan_of(rows, allow_unclassified=True).summary["status"][0] == "no_trade"
+        assert plan_of(rows, mode={"allow_unclassified": True}).summary["status"][0] == "no_trade"
 
     def test_a_client_without_a_band_is_measured_but_not_planned(self) -> None:
         plan = plan_of(OK_SHEET, {"risk_band": ""})
@@ -256,93 +207,6 @@ class TestMoney:
         plan = plan_of([{"name": "cash", "asset_class": "deposit", "value": 1e6}], products=products)
         assert plan.summary["status"][0] == "stuck"
         assert plan.obstacles.set_index("obstacle")["excess"]["shelf"] < -0.3
-
-
-CLASSES = [
-    "deposit",
-    "gold",
-    "bond_fund",
-    "listed_equity",
-    "equity_fund",
-    "investment_property",
-    "private_business",
-    "hedge_fund",
-]
-sheets = st.lists(st.tuples(st.sampled_from(CLASSES), st.integers(1_000_000, 500_000_000)), min_size=1, max_size=7)
-bands = st.sampled_from(["conservative", "balanced", "aggressive"])
-
-
-def rows_of(sheet, scale: float = 1.0) -> list[dict]:
-    return [
-        {"name": f"{c} {k}", "asset_class": c, "value": v * scale, "sellable": 1.0} for k, (c, v) in enumerate(sheet)
-    ]
-
-
-class TestProperties:
-    @quick
-    @given(sheets, bands)
-    def test_rebalancing_twice_is_rebalancing_once(self, sheet, band) -> None:
-        first = plan_of(rows_of(sheet), {"risk_band": band})
-        h = first.after.holdings
-        again = [
-            {
-                "name": r.name,
-                "asset_id": r.asset_id,
-                "asset_class": r.asset_class,
-                "value": r.value,
-                "sellable": 1.0,
-                "product_id": r.product_id,
-            }
-            for r in h[h["value"] > 0].itertuples(index=False)
-        ]
-        second = plan_of(again, {"risk_band": band})
-        assert second.summary["turnover"][0] <= 0.01
-        assert second.summary["status"][0] in ("no_trade", "in_band", "improved", "stuck")
-        assert second.summary["limits_after"][0] <= first.summary["limits_after"][0]
-
-    @quick
-    @given(sheets, bands, st.randoms(use_true_random=False))
-    def test_the_order_of_rows_does_not_matter(self, sheet, band, random) -> None:
-        rows = rows_of(sheet)
-        shuffled = rows.copy()
-        random.shuffle(shuffled)
-        one, two = plan_of(rows, {"risk_band": band}), plan_of(shuffled, {"risk_band": band})
-        assert one.summary["status"][0] == two.summary["status"][0]
-        assert one.summary["objective"][0] == pytest.approx(two.summary["objective"][0], rel=1e-4, abs=1e-4)
-        assert one.summary["score_after"][0] == pytest.approx(two.summary["score_after"][0], abs=0.05)
-
-    @quick
-    @given(sheets, bands, st.sampled_from([7.0, 1000.0]))
-    def test_scale_does_not_matter(self, sheet, band, scale) -> None:
-        one = plan_of(rows_of(sheet), {"risk_band": band})
-        two = plan_of(rows_of(sheet, scale), {"risk_band": band, "monthly_spending": SPENDING * scale})
-        assert one.summary["status"][0] == two.summary["status"][0]
-        assert one.summary["objective"][0] == pytest.approx(two.summary["objective"][0], rel=1e-3, abs=1e-3)
-        assert one.summary["turnover"][0] == pytest.approx(two.summary["turnover"][0], abs=5e-3)
-
-    @quick
-    @given(sheets, bands)
-    def test_the_unit_of_currency_does_not_matter(self, sheet, band) -> None:
-        """The same sheet told in dollars to a client who reports in dollars, and to one who reports in yuan."""
-        rows = [r | {"currency": "USD"} for r in rows_of(sheet)]
-        fx = [{"currency": "USD", "rate": 8.0}]
-        one = plan_of(rows, {"risk_band": band, "currency": "USD"}, fx=fx)
-        two = plan_of(rows, {"risk_band": band, "currency": "CNY", "monthly_spending": 8 * SPENDING}, fx=fx)
-        assert two.before.summary["total"][0] == pytest.approx(8 * one.before.summary["total"][0])
-        assert one.summary["status"][0] == two.summary["status"][0]
-        assert one.summary["objective"][0] == pytest.approx(two.summary["objective"][0], rel=1e-3, abs=1e-3)
-
-    @quick
-    @given(sheets, bands)
-    def test_in_band_and_not_drifted_means_no_trades(self, sheet, band) -> None:
-        plan = plan_of(rows_of(sheet), {"risk_band": band})
-        drift = plan.before.buckets["drift"].abs()
-        near = drift < np.minimum(0.05, 0.25 * plan.before.buckets["target"])
-        if (plan.before.status == "in_band").all() and near.all():
-            assert plan.summary["status"][0] == "no_trade"
-            assert plan.trades.empty
-        if plan.summary["status"][0] == "no_trade":
-            assert (plan.before.status == "in_band").all()
 
 
 def test_a_book_is_planned_as_each_client_alone(sample) -> None:

@@ -34,7 +34,7 @@ def factors(cov: Array) -> tuple[Array, Array]:
 def invested(weights: Any, money: float = 1.0) -> Any:
     """Everything is invested, and trades cost nothing."""
     none = np.zeros(weights.size)
-    return terms.self_financing(weights, none, none, (none, none), money)
+    return terms.self_financing(weights, none, (none, none), money)
 
 
 # ---- OR-Library: the efficient frontiers of Chang, Meade, Beasley & Sharaiha (2000)

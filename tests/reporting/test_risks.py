@@ -15,6 +15,7 @@ from conftest import ON, make_book
 from allocator.book import Book
 from allocator.errors import InputError
 from allocator.i18n import LANGUAGES, words
+from allocator.past_years import PastYears
 from allocator.pipeline import analyze
 from allocator.reporting.blocks import Blocks, Line, Table, cell
 from allocator.reporting.jsonout import dumps
@@ -27,7 +28,13 @@ EN, ZH = words("en"), words("zh")
 
 
 @pytest.fixture(scope="module")
-def measures(sample: Book) -> RiskMeasures:
+def measures(sample: Book, past: PastYears) -> RiskMeasures:
+    return measure_risk(analyze(sample, on=ON), past=past)
+
+
+@pytest.fixture(scope="module")
+def bare(sample: Book) -> RiskMeasures:
+    """Without years of the past."""
     return measure_risk(analyze(sample, on=ON))
 
 
@@ -39,9 +46,10 @@ def lines(blocks: Blocks) -> list[str]:
     return [b.text for b in blocks if isinstance(b, Line)]
 
 
+@pytest.mark.parametrize("kind", ["measures", "bare"])
 @pytest.mark.parametrize("lang", LANGUAGES)
-def test_every_client_has_a_whole_sheet(measures: RiskMeasures, lang: str) -> None:
-    said = words(lang)
+def test_every_client_has_a_whole_sheet(kind: str, lang: str, request: pytest.FixtureRequest) -> None:
+    said, measures = words(lang), request.getfixturevalue(kind)
     for client in measures.analysis.client_ids:
         blocks = risk_sheet(measures, client, said)
         text = plain(blocks)
@@ -98,6 +106,33 @@ def test_no_figure_has_more_digits_than_its_error(measures: RiskMeasures) -> Non
             continue
         assert value.count("%") == 2
         assert ("." in value) == (row["standard_error"] < 0.0095)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_without_years_of_the_past_nothing_is_said_of_them(
+    bare: RiskMeasures, measures: RiskMeasures, lang: str
+) -> None:
+    said = words(lang)
+    for show in (lambda m: risk_sheet(m, "C009", said), lambda m: risk_overview(m, said)):
+        without, with_ = (plain(show(m)) for m in (bare, measures))
+        past = "历史" if lang == "zh" else "ears of the past"
+        short = said.text("risk.way_short_history")
+        assert past in with_ or short in with_
+        assert past not in without
+        assert short not in without
+        assert ("1929" in with_, "2015" in with_, "1929" in without) == (True, True, False)
+    losses = tables(risk_sheet(bare, "C009", said))[
+        said.text("risk.title_losses", horizon=said.text("risk.one_year"), odds="20")
+    ]
+    assert [r[0] for r in losses] == [said.text("risk.way_normal"), said.text("risk.way_t")]
+    row = bare.select("C009")["summary"].iloc[0]
+    low, high = sorted(said.percent(row[f"cvar_{way}"], 0) for way in ("normal", "t"))
+    assert said.text("risk.from_to", low=low, high=high).replace(" ", "") in lines(risk_sheet(bare, "C009", said))[
+        0
+    ].replace(" ", "")
+    s = bare.summary.set_index("client_id")
+    worst = tables(risk_overview(bare, said))[said.text("risk.title_worst")]
+    assert worst[0][0] == s[["cvar_normal", "cvar_t"]].max(axis=1).idxmax()
 
 
 def test_losing_more_than_all_is_said() -> None:
@@ -162,6 +197,14 @@ def test_json_has_the_numbers_of_the_tables(measures: RiskMeasures) -> None:
         assert {h["asset_id"] for h in risk["contributions"]["holdings"]} == {h["asset_id"] for h in client["holdings"]}
 
 
+def test_json_says_which_years_were_given(measures: RiskMeasures, bare: RiskMeasures) -> None:
+    told = risk_json(measures, EN)["rests_on"]["past"]
+    assert told == {"name": "own", "source": "given by the caller", "years": list(range(1929, 2016))}
+    without = risk_json(bare, EN)
+    assert without["rests_on"]["past"] is None
+    assert {c["risk"][k] for c in without["clients"] for k in ("var_history", "cvar_history")} == {None}
+
+
 def test_json_of_one_client_is_that_of_the_book(measures: RiskMeasures) -> None:
     whole = {c["client_id"]: c for c in risk_json(measures, ZH)["clients"]}
     for client in ("C001", "C012", "C018"):
@@ -176,3 +219,10 @@ def test_goals_of_strangers_stay_out_of_the_json(sample: Book) -> None:
     m = measure_risk(analyze(sample, on=ON), goals=goals)
     assert all(c["risk"]["goals"] == [] for c in risk_json(m, EN)["clients"])
     assert m.goals["reason"].tolist() == ["unknown_client"]
+    assert risk_json(m, EN)["goals_of_nobody"] == 1
+    said = EN.text("risk.note_nobody", count=1)
+    assert said in lines(risk_overview(m, EN))
+    assert said not in lines(risk_sheet(m, "C001", EN))
+    alone = measure_risk(analyze(sample.client("C001"), on=ON), goals=goals)
+    assert said in lines(risk_sheet(alone, "C001", EN))
+    assert risk_json(alone, EN, client="C001")["goals_of_nobody"] == 1
