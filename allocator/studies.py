@@ -14,6 +14,8 @@ from allocator.i18n import LANGUAGES, Words, words
 if TYPE_CHECKING:
     import pandas as pd
 
+    from allocator.analysis import Analysis
+    from allocator.book import Book
     from allocator.past_years import PastYears
 
 POINTS: Final = 20
@@ -45,6 +47,8 @@ def stress(said: Words, scenarios: str, show_scenarios: bool, **options: Any) ->
     from allocator.reporting.stress import scenario_blocks, stress_overview, stress_sheet
 
     book, analysis = analysed(said, options)
+    if not len(analysis):
+        return _nobody(said, analysis, book)
     found, one = stresses.stress(analysis, scenarios), only(analysis)
     if options["json"]:
         print_json(stress_json(found, said, client=one, counts=book.counts))
@@ -141,9 +145,19 @@ def household(said: Words, **options: Any) -> int:
     from allocator.reporting.household import household_json, household_overview, household_sheet
 
     book, analysis = analysed(said, options)
+    if not len(analysis):
+        return _nobody(said, analysis, book)
     found, one = households.household(analysis), only(analysis)
     if options["json"]:
         print_json(household_json(found, said, client=one, counts=book.counts))
     else:
         print_blocks(household_overview(found, said) if one is None else household_sheet(found, one, said))
     return OK
+
+
+def _nobody(said: Words, analysis: Analysis, book: Book) -> int:
+    """JSON of a book in which nobody is left: the issues, and where the rows went."""
+    from allocator.reporting.jsonout import check_json
+
+    print_json(check_json(analysis, said, counts=book.counts))
+    return NOTHING

@@ -249,3 +249,14 @@ def test_the_help_names_every_option(lang: str, capsys: Capture) -> None:
     for name in ("horizon", "level", "goals", "past"):
         assert f"--{name}" in page
         assert re.sub(r"\s", "", words(lang).text(f"help.{name}")) in re.sub(r"\s", "", page)
+
+
+@pytest.mark.parametrize("study", ["stress", "household", "risk"])
+def test_a_book_in_which_nobody_is_left_says_so(study: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "book.csv"
+    file.write_text("client_id,name,asset_class,value\n,cash,deposit,1\n", "utf-8")
+    assert main([study, str(file), "--json"]) == 5
+    found = json.loads(capsys.readouterr().out)
+    assert found["clients"] == []
+    assert found["issues"]
+    assert main([study, str(file)]) == 5

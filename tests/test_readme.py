@@ -12,7 +12,7 @@ from types import ModuleType
 import click
 import pytest
 
-from allocator import cli, commands
+from allocator import cli, command_tools
 from allocator.framework import load_framework
 from allocator.i18n import words
 from allocator.plan import STATUSES
@@ -82,7 +82,7 @@ def test_every_command_and_option_is_there_and_no_other(lang: str) -> None:
 @pytest.mark.parametrize("lang", LANGS)
 def test_commands_in_prose_exist(lang: str) -> None:
     known = every_command(cli.build(words(lang)))
-    used = re.findall(r"`allocator ((?:framework )?[a-z]+)\b", TEXTS[lang])
+    used = re.findall(r"`allocator ((?:framework |assumptions )?[a-z]+)\b", TEXTS[lang])
     assert used
     assert set(used) <= set(known)
 
@@ -106,8 +106,8 @@ def test_columns_that_nothing_is_computed_from_are_named() -> None:
     code = "".join(p.read_text("utf-8") for p in (ROOT / "allocator").rglob("*.py") if p.name not in reading)
     columns = {c.name for t, found in TABLES.items() for c in found if c.name not in KEYS[t]}
     unread = {c for c in columns if not re.search(rf"""["'.]{c}\b""", code)}
-    # these two are only carried along
-    assert set(re.findall(r"`(\w+)`", listed)) == unread | {"tier", "advisor"}
+    # these are only carried along
+    assert set(re.findall(r"`(\w+)`", listed)) == unread | {"tier", "advisor", "income", "age"}
 
 
 @pytest.mark.parametrize("lang", LANGS)
@@ -145,7 +145,7 @@ def test_every_rule_class_and_source_of_the_framework_is_in_the_tables() -> None
 def test_every_status_and_exit_code_is_explained(lang: str) -> None:
     assert tuple(re.findall(r"^\| `(\w+)` \| .*\|$", TEXTS[lang], re.M)[4:12]) == STATUSES
     names = {"OK", "BUG", "USAGE", "EXCEEDED", "SET_ASIDE", "NOTHING", "INTERRUPTED"}
-    codes = {k: v for module in (cli, commands) for k, v in vars(module).items() if k in names}
+    codes = {k: v for module in (cli, command_tools) for k, v in vars(module).items() if k in names}
     assert codes.keys() == names
     assert re.findall(r"^\| (\d+) \| [^|]+ \|$", TEXTS[lang], re.M) == [str(c) for c in sorted(codes.values())]
 
