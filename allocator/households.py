@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, Final, Literal
 
 import numpy as np
@@ -14,15 +15,23 @@ import pandas as pd
 from pydantic import Field
 
 from allocator.analysis import Analysis
-from allocator.config import build, load_tree
+from allocator.config import build, load_tree, merge
 from allocator.exposures import ratio
+from allocator.firewall import STATUSES, WAYS, fail, judge
 from allocator.framework import OWN_USE, Words
 from allocator.measure_limits import labels
+from allocator.positions import FAMILY
 from allocator.typing import BoolArray, FloatArray
 
-STATUSES: Final = ("survives", "short_of_cash", "insolvent_after", "not_applicable", "unknown")
-"""What the firewall test says: enough months are left · net worth is left but too few months · more is owed than
-owned · no own company and no guarantees · the spending is unknown, so nobody can say."""
+SOURCES: Final = {
+    "survive_months": "survive_source",
+    "support_years": "support_source",
+    "support_share": "support_share_source",
+    "adults_from_age": "adults_source",
+}
+"""Where each number that a caller may change has its source."""
+OWN_WORDS: Final = "given by the caller"
+TABLES: Final = ("reserve", "firewall", "protection", "industry", "names")
 
 
 class Needs(Words):
@@ -36,21 +45,34 @@ class Needs(Words):
     support_source: str
     support_share: Annotated[float, Field(ge=0, le=1)]
     support_share_source: str
+    adults_from_age: Annotated[float, Field(ge=0)]
+    adults_source: str
     education: dict[str, float | str]
 
 
-def load_needs(source: str | os.PathLike[str] | Needs = "standard") -> Needs:
+def load_needs(source: str | os.PathLike[str] | Needs = "standard", **changes: Any) -> Needs:
     """Load what households are judged by: a preset, a TOML file (which may extend one), or needs as they are.
+
+    Parameters
+    ----------
+    source
+        What to load.
+    **changes
+        Single numbers to change, such as ``support_years=15`` or ``education={"CNY": 1e6}``.
 
     Raises
     ------
     ConfigError
         With file, key and allowed values, one line per mistake.
     """
-    if isinstance(source, Needs):
+    if isinstance(source, Needs) and not changes:
         return source
-    tree, origin = load_tree(source, "household")
-    return build(Needs, tree, origin)
+    if isinstance(source, Needs):
+        tree, origin = source.model_dump(by_alias=True), source.name
+    else:
+        tree, origin = load_tree(source, "household")
+    told = {SOURCES[k]: OWN_WORDS for k in changes if k in SOURCES}
+    return build(Needs, merge(tree, told | changes), origin)
 
 
 @dataclass(frozen=True)
@@ -67,17 +89,26 @@ class Household:
         ``short``.
     firewall
         One row per client: what the own ``company`` is worth in all forms and ``guarantees``; the business fails, the
-        first goes to 0 and the second are called: ``paid_pledged`` (out of pledged assets), ``paid_liquid`` (out of the
-        liquid reserve), ``owed`` (what they cannot pay, a debt from then on); what is left: ``total`` of the buckets,
-        ``debt`` (own use included), ``home`` (assets of own use), ``net_worth``, ``liquid``, ``months`` of living, and
-        the ``status`` (see `STATUSES`).
+        first goes to 0 and the second are called: ``paid_pledged``, ``paid_liquid`` (what sells within days),
+        ``paid_rest``, and ``owed`` (what nothing can pay, a debt from then on); what is left: ``total`` of the buckets,
+        ``debt`` (own use included), ``equity`` (own money in the buckets), ``home`` (assets of own use), ``net_worth``
+        (with the home and its debts), ``liquid`` (the reserve), ``months`` of living that it lasts, ``months_selling``
+        (with shares, bonds and funds sold as well), and the ``status`` (see `firewall.STATUSES`).
+        How guarantees are paid, and why so: `firewall.fail`.
     protection
-        One row per client: ``debts`` (all), ``support`` of dependants, ``education``, ``insurance_cover``, ``liquid``
-        assets (what sells within days, in any bucket), the ``gap`` (needs less cover and liquid assets; below 0 is a
-        surplus), and ``unknown``: which inputs are missing, so that the gap is NaN.
+        One row per client, if the breadwinner dies and all income stops: ``debts`` (all), ``support`` of dependants,
+        ``education``, ``liquid`` assets (what sells within days, in any bucket, the own company's paper left out),
+        ``cover_needed`` (needs less liquid assets: the sum to insure), ``insurance_cover``, and the ``gap`` (the first
+        less the second; below 0 is a surplus). Beside it, with the breadwinner alive and at work: ``income``, and
+        ``gap_with_income``: what living and debt payments beyond the income, and education, need in the same years
+        beyond liquid assets; debts run on, and no insurance pays. ``unknown`` names the inputs that are missing: what
+        depends on them is NaN.
     industry
         One row per client and industry of the own company: ``own`` money in it, ``other`` holdings of the same
-        industry, ``share`` of both together in the total, and how many ``others`` there are.
+        industry, ``share`` of both together in the total, and how many ``others`` there are. An own company whose
+        industry is not known has a row with an empty ``industry`` and NaN.
+    names
+        The holdings behind it: ``client_id, industry, asset_id, name, own, value, share``.
     """
 
     analysis: Analysis
@@ -86,9 +117,18 @@ class Household:
     firewall: pd.DataFrame
     protection: pd.DataFrame
     industry: pd.DataFrame
+    names: pd.DataFrame
 
     def __len__(self) -> int:
         return len(self.firewall)
+
+    @cached_property
+    def by_band(self) -> pd.DataFrame:
+        """How many clients of each risk band have which status; those without a band last, where there are any."""
+        bands, band = self.analysis.framework.band_codes, self.analysis.positions.clients["band"]
+        counts = pd.crosstab(band, self.firewall["status"]).reindex(columns=list(STATUSES), fill_value=0)
+        rows = [*bands, *([""] if (band == "").any() else [])]
+        return counts.reindex(rows, fill_value=0).rename_axis("band", axis=0).rename_axis(None, axis=1).reset_index()
 
     def select(self, client_id: str) -> dict[str, pd.DataFrame]:
         """Every table for one client, by name.
@@ -99,7 +139,7 @@ class Household:
             No such client in this result.
         """
         self.analysis.index(client_id)
-        tables = {name: getattr(self, name) for name in ("reserve", "firewall", "protection", "industry")}
+        tables = {name: getattr(self, name) for name in TABLES}
         return {name: t[t["client_id"] == client_id].reset_index(drop=True) for name, t in tables.items()}
 
     def __repr__(self) -> str:
@@ -108,11 +148,11 @@ class Household:
         gaps = int((self.protection["gap"] > 0).sum())
         return (
             f"Household of {len(self):,} clients\n  firewall test: {told}\n  protection gap: {gaps:,} clients\n"
-            "  tables: reserve, firewall, protection, industry"
+            f"  tables: {', '.join(TABLES)}, by_band"
         )
 
 
-def household(analysis: Analysis, *, needs: str | os.PathLike[str] | Needs = "standard") -> Household:
+def household(analysis: Analysis, *, needs: str | os.PathLike[str] | Needs = "standard", **changes: Any) -> Household:
     """Test every family: reserve, firewall between family and firm, protection gap, one industry twice.
 
     Parameters
@@ -121,6 +161,8 @@ def household(analysis: Analysis, *, needs: str | os.PathLike[str] | Needs = "st
         From `allocator.analyze`. It is not changed.
     needs
         Preset, TOML file, or needs: months that must be left, years of support, education.
+    **changes
+        Single numbers of them to change, such as ``survive_months=6`` or ``support_years=15``.
 
     Returns
     -------
@@ -129,121 +171,128 @@ def household(analysis: Analysis, *, needs: str | os.PathLike[str] | Needs = "st
     Raises
     ------
     ConfigError
-        A wrong file.
+        A wrong file or an unknown number; the message names what is allowed.
 
     Notes
     -----
-    Called guarantees are paid out of pledged assets first, for the lender holds them, then out of the liquid reserve;
-    what these cannot pay is owed. Nothing illiquid is sold, no income is counted, and debts that the firm secured stay
-    with the family (house judgement: the careful reading). What is unknown is said, never taken for 0.
+    What is unknown is said, never taken for 0. Living, debts and liquid assets are those of today: interest and
+    inflation are taken to cancel.
     """
-    needs = load_needs(needs)
-    a, e, p = analysis, analysis.exposures, analysis.positions
-    ids = pd.DataFrame({"client_id": a.client_ids})
-    needed = np.where(p.owner, a.framework.reserve.months_owner, a.framework.reserve.months)
-    short = np.where(np.isnan(e.need), np.nan, np.maximum(needed * e.need - e.liquid, 0.0))
+    wanted = load_needs(needs, **changes)
+    e, p = analysis.exposures, analysis.positions
+    ids = pd.DataFrame({"client_id": analysis.client_ids}, dtype="str")
+    needed = np.where(p.owner, analysis.framework.reserve.months_owner, analysis.framework.reserve.months)
+    short = np.maximum(needed * e.need - e.liquid, 0.0)  # NaN stays NaN
     reserve = ids.assign(liquid=e.liquid, need=e.need, months=e.months, needed=needed, short=short)
+    industry, names = _industry(analysis)
     return Household(
-        analysis, needs, reserve, ids.assign(**_firewall(a, needs)), ids.assign(**_protection(a, needs)), _industry(a)
+        analysis,
+        wanted,
+        reserve,
+        ids.assign(**_firewall(analysis, wanted)),
+        ids.assign(**_protection(analysis, wanted)),
+        industry,
+        names,
     )
 
 
 def _firewall(a: Analysis, needs: Needs) -> dict[str, Any]:
-    e, p, f = a.exposures, a.positions, a.framework
-    own_use = np.append([c.bucket == OWN_USE for c in f.classes.values()], False).astype(bool)[p.klass]
-    company = p.per_client(p.value * p.own)
-    inside_left = p.per_client(e.inside * ~p.own)
-    pledged = p.per_client(p.value * (p.pledged & ~p.own))
-    pledged_inside = p.per_client(e.inside * (p.pledged & ~p.own))
-    liquid = p.per_client(p.value * (_reserve(a) & ~p.own))
-    called = p.guarantees
-    from_pledged = np.minimum(called, pledged)
-    from_liquid = np.minimum(called - from_pledged, liquid)
-    owed = called - from_pledged - from_liquid
-    taken = ratio(from_pledged * pledged_inside, pledged)
-    total = inside_left - np.nan_to_num(taken) - from_liquid
-    debt = p.debt + p.debt_own_use + owed
-    everything = p.per_client(p.value * ~p.own) - from_pledged - from_liquid
-    net_worth, left = everything - debt, liquid - from_liquid
-    months = np.where(e.need == 0, np.inf, ratio(left, e.need))
-    status = np.select(
-        [(company <= 0) & (called <= 0), net_worth <= 0, np.isnan(e.need), months < needs.survive_months],
-        ["not_applicable", "insolvent_after", "unknown", "short_of_cash"],
-        default="survives",
-    )
+    fallen, need = fail(a), a.exposures.need
+    months, status = judge(a, fallen, needs.survive_months)
     return {
-        "company": company,
-        "guarantees": called,
-        "paid_pledged": from_pledged,
-        "paid_liquid": from_liquid,
-        "owed": owed,
-        "total": total,
-        "debt": debt,
-        "home": p.per_client(p.value * own_use),
-        "net_worth": net_worth,
-        "liquid": left,
+        "company": fallen.company,
+        "guarantees": a.positions.guarantees,
+        **{f"paid_{way}": fallen.paid[:, j] for j, way in enumerate(WAYS)},
+        **{k: getattr(fallen, k) for k in ("owed", "total", "debt", "equity", "home", "net_worth", "liquid")},
         "months": months,
-        "status": status,
+        "months_selling": np.where(need == 0, np.inf, ratio(fallen.quick, need)),
+        "status": pd.array(status, dtype="str"),
     }
-
-
-def _reserve(a: Analysis) -> BoolArray:
-    """Holdings of the liquid reserve."""
-    p = a.positions
-    return np.asarray((np.append(a.framework.flag("reserve"), 0.0)[p.klass] > 0) & p.tradable)
 
 
 def _protection(a: Analysis, needs: Needs) -> dict[str, Any]:
     p, f = a.positions, a.framework
-    family = {c: p.clients[c].to_numpy("float64") for c in ("dependants", "insurance_cover")}
+    unknown = pd.Series(np.nan, index=p.clients.index)
+    family: dict[str, FloatArray] = {
+        c: np.asarray(p.clients.get(c, unknown), dtype="float64")
+        for c in FAMILY  # positions built by hand may lack them
+    }
+    dependants, income, cover = (family[c] for c in ("dependants", "income", "insurance_cover"))
     sells = [c.liquidity in ("cash", "liquid") and c.bucket != OWN_USE for c in f.classes.values()]
     liquid = p.per_client(p.value * (np.append(sells, False).astype(bool)[p.klass] & p.tradable & ~p.own))
-    debts = p.debt + p.debt_own_use
-    some = family["dependants"] > 0
-    support = np.where(some, p.spending * 12 * needs.support_years * needs.support_share, family["dependants"] * 0.0)
+    debts, alone = p.debt + p.debt_own_use, dependants == 0
+    years, living = needs.support_years, p.spending * 12
+    support = _unless(alone, living * years * needs.support_share, dependants)
+    uncovered = _unless(alone, np.maximum(living + p.debt_service - income, 0.0) * years, dependants)
     costs = {k: v for k, v in needs.education.items() if not isinstance(v, str)}
     each = p.clients["currency"].map(costs).to_numpy("float64", na_value=np.nan)
-    education = np.where(some, family["dependants"] * each, family["dependants"] * 0.0)
-    gap = debts + support + education - family["insurance_cover"] - liquid
-    missing: list[tuple[str, FloatArray]] = [
-        ("dependants", family["dependants"]),
-        ("insurance_cover", family["insurance_cover"]),
-        ("monthly_spending", np.where(some, p.spending, 0.0)),
-        ("education", np.where(some, each, 0.0)),
-    ]
-    unknown = [", ".join(name for name, x in missing if np.isnan(x[i])) for i in range(len(p))]
+    grown = alone | (family["age"] >= needs.adults_from_age)  # false where the age is unknown
+    education = _unless(grown, dependants * each, dependants)
+    needed = debts + support + education - liquid
+    missing = {
+        "dependants": np.isnan(dependants),
+        "insurance_cover": np.isnan(cover),
+        "monthly_spending": ~alone & np.isnan(p.spending),
+        "education": ~grown & np.isnan(each),
+        "income": ~alone & np.isnan(income),
+    }
     return {
         "debts": debts,
         "support": support,
         "education": education,
-        "insurance_cover": family["insurance_cover"],
         "liquid": liquid,
-        "gap": gap,
-        "unknown": pd.array(unknown, dtype="str"),
+        "cover_needed": np.maximum(needed, 0.0),
+        "insurance_cover": cover,
+        "gap": needed - cover,
+        "income": income,
+        "gap_with_income": uncovered + education - liquid,
+        "unknown": _listed(missing),
     }
 
 
-def _industry(a: Analysis) -> pd.DataFrame:
-    """Industries of own companies, and what else the family has in them."""
+def _unless(nothing: BoolArray, amount: FloatArray, known: FloatArray) -> FloatArray:
+    """0 where nothing is needed, NaN where ``known`` is, else the amount."""
+    return np.asarray(np.where(nothing & ~np.isnan(known), 0.0, np.where(np.isnan(known), np.nan, amount)))
+
+
+def _listed(missing: dict[str, BoolArray]) -> Any:
+    """What is missing for each client, as text: names joined by a comma."""
+    codes = sum(flag.astype("int64") << k for k, flag in enumerate(missing.values()))
+    words = [", ".join(name for k, name in enumerate(missing) if c >> k & 1) for c in range(1 << len(missing))]
+    return pd.array(words, dtype="str").take(np.asarray(codes, dtype="intp"))
+
+
+def _industry(a: Analysis) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Industries of own companies with what else the family has in them, and the holdings behind both."""
     p, e = a.positions, a.exposures
     code, count = labels("sector", p, a.framework)
-    key = p.client.astype("int64") * max(count, 1) + code
+    unknown = (code < 0) & p.own  # of no other holding can be said that it is of the same industry
+    code = np.where(unknown, count, code)
+    key = p.client.astype("int64") * (count + 1) + code
     there = (code >= 0) & (e.inside > 0)
     mine = np.unique(key[there & p.own])
     at = np.flatnonzero(there & np.isin(key, mine))
-    place = np.searchsorted(mine, key[at])
-    own = np.bincount(place, weights=e.inside[at] * p.own[at], minlength=len(mine)).astype("float64")
-    other = np.bincount(place, weights=e.inside[at] * ~p.own[at], minlength=len(mine))
-    others = np.bincount(place, weights=(~p.own[at]).astype("float64"), minlength=len(mine)).astype("int64")
-    first = at[np.unique(place, return_index=True)[1]] if len(at) else at
-    who = (mine // max(count, 1)).astype("intp")
-    return pd.DataFrame(
+    place, blank = np.searchsorted(mine, key[at]), mine % (count + 1) == count
+    own, other, others = (
+        np.bincount(place, weights=w, minlength=len(mine)).astype("float64")
+        for w in (e.inside[at] * p.own[at], e.inside[at] * ~p.own[at], ~p.own[at] * 1.0)
+    )
+    who = (mine // (count + 1)).astype("intp")
+    first = at[np.unique(place, return_index=True)[1]]
+    ids = pd.Series(a.client_ids, dtype="str")
+    sector = p.holdings["sector"].str.strip().iloc[first].reset_index(drop=True)
+    table = pd.DataFrame(
         {
-            "client_id": np.array(a.client_ids, dtype=object)[who],
-            "industry": p.holdings["sector"].to_numpy(dtype=object)[first],
+            "client_id": ids.take(who).reset_index(drop=True),
+            "industry": sector,
             "own": own,
-            "other": other,
-            "share": ratio(np.asarray(own + other, dtype="float64"), e.total[who]),
-            "others": others,
+            "other": np.where(blank, np.nan, other),
+            "share": np.where(blank, np.nan, ratio(own + other, e.total[who])),
+            "others": others.astype("int64"),
         }
-    ).astype({"client_id": "str", "industry": "str"})
+    )
+    held = p.holdings.iloc[at].reset_index(drop=True)
+    names = held[["client_id", "asset_id", "name"]].assign(
+        industry=sector.take(place).to_numpy(), own=p.own[at], value=e.inside[at], share=e.weight[at]
+    )
+    return table, names[["client_id", "industry", "asset_id", "name", "own", "value", "share"]]

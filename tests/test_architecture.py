@@ -47,6 +47,7 @@ LAYERS = (
     ("allocator.limits",),
     ("allocator.measure_limits",),
     ("allocator.analysis",),
+    ("allocator.firewall",),
     ("allocator.shocks",),
     ("allocator.stresses",),
     ("allocator.goals",),

@@ -96,10 +96,11 @@ def test_the_protection_gap_by_hand() -> None:
 @pytest.mark.parametrize(
     ("facts", "unknown"),
     [
-        ({"dependants": np.nan}, "dependants"),
+        ({"dependants": np.nan, "income": 1.0}, "dependants"),
         ({"insurance_cover": np.nan}, "insurance_cover"),
-        ({"dependants": 1, "monthly_spending": np.nan}, "monthly_spending"),
-        ({"dependants": 1, "currency": "THB"}, "education"),
+        ({"dependants": 1, "monthly_spending": np.nan, "income": 1.0}, "monthly_spending"),
+        ({"dependants": 1, "currency": "THB", "income": 1.0}, "education"),
+        ({"dependants": 2, "insurance_cover": np.nan}, "insurance_cover, income"),
     ],
 )
 def test_what_is_unknown_is_said_and_never_taken_for_nothing(facts: dict[str, Any], unknown: str) -> None:
@@ -125,9 +126,9 @@ def test_more_guarantees_never_help_and_money_only_scales(seed: int) -> None:
     worse = household(replace(a, positions=replace(p, guarantees=p.guarantees + 1e5))).firewall
     assert (worse["net_worth"] <= one["net_worth"] + 0.01).all()
     assert (worse["liquid"] <= one["liquid"] + 0.01).all()
-    paid = one["paid_pledged"] + one["paid_liquid"] + one["owed"]
+    paid = one["paid_pledged"] + one["paid_liquid"] + one["paid_rest"] + one["owed"]
     assert np.allclose(paid, one["guarantees"])
-    assert (one[["paid_pledged", "paid_liquid", "owed", "liquid"]] >= 0).all(axis=None)
+    assert (one[["paid_pledged", "paid_liquid", "paid_rest", "owed", "liquid"]] >= 0).all(axis=None)
     assert set(one["status"]) <= set(STATUSES)
 
 

@@ -8,12 +8,13 @@ from typing import Any, Final
 
 import pandas as pd
 
-from allocator.households import STATUSES, Household
+from allocator.firewall import STATUSES
+from allocator.households import Household
 from allocator.i18n import DASH, Words
 from allocator.reporting.blocks import Block, Blocks, Cell, Column, Heading, Line, Table, Tone
 from allocator.reporting.jsonout import check_json
 from allocator.reporting.jsonvalues import grouped
-from allocator.reporting.sentences import clean
+from allocator.reporting.sentences import band_name, clean
 from allocator.reporting.sheet import footer
 from allocator.reporting.tables import Client, Row, rows_of
 
@@ -33,15 +34,28 @@ MONEY: Final = {
         "guarantees",
         "paid_pledged",
         "paid_liquid",
+        "paid_rest",
         "owed",
         "total",
         "debt",
+        "equity",
         "home",
         "net_worth",
         "liquid",
     ),
-    "protection": ("debts", "support", "education", "insurance_cover", "liquid", "gap"),
+    "protection": (
+        "debts",
+        "support",
+        "education",
+        "liquid",
+        "cover_needed",
+        "insurance_cover",
+        "gap",
+        "income",
+        "gap_with_income",
+    ),
     "industry": ("own", "other"),
+    "names": ("value",),
 }
 """Amounts of each table, rounded to cents in JSON."""
 
@@ -62,8 +76,9 @@ def household_sheet(found: Household, client_id: str, words: Words) -> Blocks:
         Line(_verdict(fire, found, me), TONES[fire["status"]]),
         _reserve(reserve, me),
         *_firewall(fire, me),
-        _protection(tables["protection"][0], found, me),
-        *_industry(tables["industry"], me),
+        *_protection(tables["protection"][0], found, me),
+        *_industry(tables["industry"], tables["names"], me),
+        *_needs(found, words),
         Line(words.text("household.say_rule"), "dim", apart=True),
         footer(found.analysis, words),
     )
@@ -71,15 +86,14 @@ def household_sheet(found: Household, client_id: str, words: Words) -> Blocks:
 
 def household_overview(found: Household, words: Words) -> Blocks:
     """The whole book: how many families survive, by band, and a row per client."""
-    fire, band = found.firewall, found.analysis.positions.clients["band"]
+    fire = found.firewall
     heads = (
         *_heads(words, band="text"),
         *(Column(words.text(f"household.status_{s}"), "number") for s in STATUSES),
     )
     f = found.analysis.framework
     rows: tuple[tuple[Cell | str, ...], ...] = tuple(
-        (words.name(b), *(f"{int(((fire['status'] == s) & (band == code)).sum()):,}" for s in STATUSES))
-        for code, b in f.bands.items()
+        (band_name(str(r["band"]), f, words), *(f"{int(r[s]):,}" for s in STATUSES)) for r in rows_of(found.by_band)
     )
     each: tuple[tuple[Cell | str, ...], ...] = tuple(
         (
@@ -99,6 +113,7 @@ def household_overview(found: Household, words: Words) -> Blocks:
     return (
         Table(words.text("household.title_book", clients=f"{len(found):,}"), heads, rows),
         Table(words.text("household.title_clients"), columns, each),
+        *_needs(found, words),
         Line(words.text("household.say_rule"), "dim", apart=True),
         footer(found.analysis, words),
     )
@@ -118,7 +133,14 @@ def household_json(
     for one in out["clients"]:
         me = one["client_id"]
         single = {name: parts[name][me][0] for name in ("reserve", "firewall", "protection")}
+        names = parts["names"][me]
+        for row in parts["industry"][me]:
+            row["holdings"] = [
+                {k: v for k, v in n.items() if k != "industry"} for n in names if n["industry"] == row["industry"]
+            ]
+        single["protection"]["unknown"] = [x for x in single["protection"]["unknown"].split(", ") if x]
         one["household"] = single | {"industry": parts["industry"][me]}
+    out["needs"] = found.needs.model_dump(mode="json", by_alias=True)
     return out
 
 
@@ -133,9 +155,16 @@ def _verdict(fire: Row, found: Household, me: Client) -> str:
         "months": words.number(fire["months"]),
         "needed": words.number(found.needs.survive_months, 0),
         "net_worth": me.money(abs(fire["net_worth"])),
-        "owed": me.money(fire["owed"]),
+        "missing": me.money(abs(fire["equity"])),
+        "selling": words.number(fire["months_selling"]),
     }
     key = f"household.say_{fire['status']}"
+    if fire["status"] == "short_of_cash" and fire["equity"] <= 0:
+        key = "household.say_home_only" if fire["equity"] < 0 else "household.say_home_left"
+    elif fire["status"] == "short_of_cash" and fire["months_selling"] > fire["months"]:
+        key = "household.say_short_but_sells"
+    elif fire["status"] == "insolvent_after" and fire["net_worth"] == 0:
+        key = "household.say_nothing_left"
     if fire["status"] == "survives" and math.isinf(fire["months"]):
         key = "household.say_survives_free"
     return words.text(key, **facts)
@@ -160,37 +189,82 @@ def _firewall(r: Row, me: Client) -> list[Block]:
     words = me.words
     if r["status"] == "not_applicable":
         return []
-    shown = [k for k in ("company", "guarantees", "paid_pledged", "paid_liquid", "owed") if r[k] > 0]
+    shown = [k for k in ("company", "guarantees", "paid_pledged", "paid_liquid", "paid_rest", "owed") if r[k] > 0]
     rows = [(words.text(f"household.{k}"), me.money(r[k])) for k in shown]
     rows += [
-        (words.text(f"household.left_{k}"), me.money(r[k])) for k in ("total", "home", "debt", "net_worth", "liquid")
+        (words.text(f"household.left_{k}"), me.money(r[k]))
+        for k in ("total", "equity", "home", "debt", "net_worth", "liquid")
     ]
-    rows.append((words.text("household.left_months"), words.number(r["months"])))
+    rows += [(words.text(f"household.left_{k}"), words.number(r[k])) for k in ("months", "months_selling")]
     return [_lines(words, "firewall", rows)]
 
 
-def _protection(r: Row, found: Household, me: Client) -> Table:
+def _protection(r: Row, found: Household, me: Client) -> list[Block]:
     words, needs = me.words, found.needs
     facts = {"years": words.number(needs.support_years, 0), "share": words.percent(needs.support_share, 0)}
-    keys = ("debts", "support", "education", "insurance_cover", "liquid")
+    keys = ("debts", "support", "education", "liquid", "cover_needed", "insurance_cover")
     rows = [(words.text(f"household.need_{k}", **facts), me.money(r[k])) for k in keys]
-    rows.append((words.text("household.gap" if not r["gap"] < 0 else "household.surplus"), me.money(abs(r["gap"]))))
+    rows.append(_result("gap", r["gap"], me))
+    out: list[Block] = [_lines(words, "protection", rows)]
     if r["unknown"]:
         named = [words.text(f"household.unknown_{k}") for k in str(r["unknown"]).split(", ")]
-        rows.append((words.text("household.unknown"), words.text("say.list").join(named)))
-    return _lines(words, "protection", rows)
+        out.append(Line(words.text("household.say_missing", names=words.text("say.list").join(named)), "warn"))
+    alive = r["gap_with_income"]
+    if not math.isnan(alive):
+        key = "household.say_working_short" if alive > 0 else "household.say_working"
+        out.append(Line(words.tight(words.text(key, amount=me.money(abs(alive)), years=facts["years"]))))
+    return out
 
 
-def _industry(rows: list[Row], me: Client) -> list[Block]:
+def _result(key: str, amount: float, me: Client) -> tuple[str, str]:
+    """A gap, or what is left over."""
     words = me.words
+    return (words.text(f"household.{key}" if not amount < 0 else "household.surplus"), me.money(abs(amount)))
+
+
+def _industry(rows: list[Row], names: list[Row], me: Client) -> list[Block]:
+    """The own firm's industry with what else is in it; said as well where it is not known, or nothing else is in it."""
+    words, out = me.words, list[Block]()
     shown = [r for r in rows if r["others"] > 0]
-    if not shown:
-        return []
-    lines = tuple(
-        (clean(r["industry"]), me.money(r["own"]), me.money(r["other"]), words.percent(r["share"])) for r in shown
+    if shown:
+        lines = tuple(
+            (
+                clean(r["industry"]),
+                me.money(r["own"]),
+                me.money(r["other"]),
+                words.percent(r["share"]),
+                words.text("say.list").join(
+                    clean(n["name"] or n["asset_id"]) for n in names if n["industry"] == r["industry"] and not n["own"]
+                ),
+            )
+            for r in shown
+        )
+        heads = _heads(words, industry="text", own="number", other="number", share="number", names="sentence")
+        out.append(Table(words.text("household.title_industry"), heads, lines))
+    alone = [clean(r["industry"]) for r in rows if r["industry"] and not r["others"]]
+    if alone:
+        out.append(Line(words.text("household.say_industry_alone", names=words.text("say.list").join(alone))))
+    if any(not r["industry"] for r in rows):
+        out.append(Line(words.text("household.say_industry_unknown"), "warn"))
+    return out
+
+
+def _needs(found: Household, words: Words) -> list[Block]:
+    """What the family is judged by, with sources."""
+    n = found.needs
+    rows = (
+        (words.text("household.needs_months", months=words.number(n.survive_months, 0)), n.survive_source),
+        (words.text("household.needs_years", years=words.number(n.support_years, 0)), n.support_source),
+        (words.text("household.needs_share", share=words.percent(n.support_share, 0)), n.support_share_source),
+        (words.text("household.needs_adults", age=words.number(n.adults_from_age, 0)), n.adults_source),
+        (words.text("household.needs_education", amounts=_amounts(n.education, words)), str(n.education["source"])),
     )
-    heads = _heads(words, industry="text", own="number", other="number", share="number")
-    return [Table(words.text("household.title_industry"), heads, lines)]
+    return [Table(words.text("household.title_needs"), _heads(words, what="text", source="sentence"), rows)]
+
+
+def _amounts(education: Mapping[str, float | str], words: Words) -> str:
+    known = {k: float(v) for k, v in education.items() if not isinstance(v, str)}
+    return words.text("say.list").join(words.money(v, k) for k, v in known.items())
 
 
 def _gap(r: Row, words: Words) -> str:
