@@ -26,6 +26,9 @@ counts as no excess."""
 NODES: Final = 400
 """Most programmes solved in one search; the best plan so far stands, with the gap that is left."""
 
+FEW: Final = 8
+"""Programmes solved in a rough search, once a plan is found: it is for comparison, and says how good it is."""
+
 GAP: Final = 1e-4
 """A search ends when no plan can be better by more than this part of the objective (the usual gap of MIP solvers)."""
 
@@ -127,7 +130,8 @@ def search(problem: Problem, relaxed: Solution, allowed: Choices, gap: float = G
     tried = _rounded(problem, relaxed, allowed, model)
     if tried is not None:
         best, nodes = tried, 2
-    while queue and nodes < NODES:
+    most = NODES if gap <= GAP else FEW
+    while queue and (nodes < most or (best is None and nodes < NODES)):
         node = heapq.heappop(queue)
         if best is not None and node.value >= best.objective - _slack(best, gap):
             return Found(best, min(node.value, best.objective, unjudged), nodes)
