@@ -1,6 +1,7 @@
 """Words in two languages, and numbers as people write them. Language enters the program only here.
 
-The catalogues are data: ``resources/words/LANGUAGE.toml``, keyed by section and code, with ``{placeholders}``.
+The catalogues are data: ``resources/words/LANGUAGE.toml`` and, one for each larger part of the program,
+``TOPIC.LANGUAGE.toml`` beside it, keyed by section and code, with ``{placeholders}``.
 """
 
 from __future__ import annotations
@@ -139,8 +140,15 @@ def words(lang: str) -> Words:
     """
     if lang not in LANGUAGES:
         raise ConfigError(f"unknown language '{lang}'; allowed: {', '.join(LANGUAGES)}")
-    text = (resources.files("allocator") / "resources" / "words" / f"{lang}.toml").read_text("utf-8")
-    return Words(lang, MappingProxyType(dict(_flat(tomllib.loads(text)))))
+    table: dict[str, str] = {}
+    for file in sorted((resources.files("allocator") / "resources" / "words").iterdir(), key=lambda f: f.name):
+        if file.name == f"{lang}.toml" or file.name.endswith(f".{lang}.toml"):
+            found = dict(_flat(tomllib.loads(file.read_text("utf-8"))))
+            twice = sorted(table.keys() & found.keys())
+            if twice:
+                raise ConfigError(f"{file.name}: {', '.join(twice)} are in another catalogue of this language")
+            table |= found
+    return Words(lang, MappingProxyType(table))
 
 
 def environment_language(environ: Mapping[str, str] | None = None) -> str:
