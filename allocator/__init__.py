@@ -17,11 +17,15 @@ if TYPE_CHECKING:
     from allocator.book import Book, read_book
     from allocator.errors import AllocatorError, ConfigError, InputError, SolveError
     from allocator.estimation import Estimate, estimate
+    from allocator.firewall_plots import plot_firewall
     from allocator.framework import Framework, load_framework
     from allocator.frontier_plots import plot_frontier
     from allocator.frontiers import Frontier, frontier
+    from allocator.gallery import pictures
     from allocator.households import Household, household
+    from allocator.limit_plots import plot_limits
     from allocator.limits import limit
+    from allocator.obstacle_plots import plot_obstacles
     from allocator.pipeline import analyze, rebalance
     from allocator.plan import Objective, Plan
     from allocator.plots import plot_buckets, plot_concentration
@@ -32,14 +36,16 @@ if TYPE_CHECKING:
     from allocator.shrinkage import unsmooth
     from allocator.stage_plots import plot_stages
     from allocator.staging import Stages, stages
+    from allocator.stress_plots import plot_stress
     from allocator.stresses import Stress, stress
+    from allocator.trade_plots import plot_trades
 
 __version__ = "0.1.0"
 
 # Loaded when first asked for: `import allocator` stays fast, and the command line shows its help without pandas.
 _HOMES = {
-    "Analysis": "analysis",
     "AllocatorError": "errors",
+    "Analysis": "analysis",
     "Book": "book",
     "ConfigError": "errors",
     "Estimate": "estimation",
@@ -61,11 +67,17 @@ _HOMES = {
     "load_assumptions": "assumptions",
     "load_framework": "framework",
     "measure_risk": "risk_measures",
+    "pictures": "gallery",
     "plot_buckets": "plots",
     "plot_concentration": "plots",
+    "plot_firewall": "firewall_plots",
     "plot_frontier": "frontier_plots",
+    "plot_limits": "limit_plots",
+    "plot_obstacles": "obstacle_plots",
     "plot_risk": "risk_plots",
     "plot_stages": "stage_plots",
+    "plot_stress": "stress_plots",
+    "plot_trades": "trade_plots",
     "provenance": "provenances",
     "read_book": "book",
     "rebalance": "pipeline",
@@ -100,11 +112,17 @@ __all__ = [
     "load_assumptions",
     "load_framework",
     "measure_risk",
+    "pictures",
     "plot_buckets",
     "plot_concentration",
+    "plot_firewall",
     "plot_frontier",
+    "plot_limits",
+    "plot_obstacles",
     "plot_risk",
     "plot_stages",
+    "plot_stress",
+    "plot_trades",
     "provenance",
     "read_book",
     "rebalance",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import re
 import warnings
+from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,10 +22,18 @@ ALLOWED: Final = "#CBE0F2"
 TARGET: Final = "#D55E00"
 """Blue and vermilion of Okabe and Ito's palette, a grey and a pale blue: apart for every kind of colour vision."""
 
+LEFT: Final = "#E69F00"
+"""Orange of the same palette: what has to be left behind or paid for."""
+
 MISSING: Final = "□"
 """Drawn for a character that the font has no glyph for."""
 SMALL: Final = 9.0
 LARGE: Final = 11.0
+NAME: Final = 30
+"""Places of a name beside a row, where a Chinese character takes two; a longer one is cut."""
+BAR: Final = 0.34
+"""Height of a bar where the rows are 1 apart and two bars share one."""
+_ZEROS: Final = re.compile(r"(\.\d*?)0+(?=\D*$)")
 
 
 def cjk_font(size: float = SMALL) -> FontProperties:
@@ -45,22 +56,88 @@ def axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
 
 def scale(ax: Axes, names: list[str], said: Words) -> None:
     """Rows from top to bottom with their names, and 0 to 100% below."""
-    ax.set_ylim(len(names) - 0.4, -0.6)
-    ax.set_xlim(0, 1.005)
-    plain: dict[str, Any] = {"fontproperties": cjk_font(SMALL), "parse_math": False}
     shares = [0.0, 0.25, 0.5, 0.75, 1.0]
-    ax.set_yticks(range(len(names)), [drawable(name) for name in names], **plain)
-    ax.set_xticks(shares, [said.percent(x, 0) for x in shares], **plain)
+    _rows(ax, names)
+    _below(ax, shares, [said.percent(x, 0) for x in shares])
+    ax.set_xlim(0, 1.005)
+
+
+def money_scale(ax: Axes, names: list[str], amounts: Iterable[float], said: Words) -> None:
+    """Rows from top to bottom with their names, and amounts of money below, 0 and all ``amounts`` among them."""
+    from matplotlib.ticker import MaxNLocator
+
+    known = [0.0, *(x for x in amounts if math.isfinite(x))]
+    low, high = min(known), max(known)
+    high = high if high > low else 1.0
+    room = 0.02 * (high - low)
+    ticks = [float(x) for x in MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)]
+    shown = [x for x in ticks if low - room <= x <= high + room]
+    _rows(ax, names)
+    _below(ax, shown, [_tick(x, said) for x in shown])
+    ax.set_xlim(low - room if low < 0 else 0.0, high + room)
+    if low < 0:
+        ax.axvline(0.0, color="#606060", linewidth=0.8, zorder=3)
+
+
+def multiple_scale(ax: Axes, names: list[str], most: float, said: Words) -> None:
+    """Rows from top to bottom with their names, and multiples of 100% below, up to ``most``."""
+    parts = [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0]
+    shown = [x for x in parts if x <= most]
+    _rows(ax, names)
+    _below(ax, shown, [said.percent(x, 0) for x in shown])
+    ax.set_xlim(0.0, most)
+
+
+def shortened(text: str, places: int = NAME) -> str:
+    """A name of any length in a row's width, cut with an ellipsis; a Chinese character takes two places."""
+    from rich.cells import cell_len, set_cell_size
+
+    shown = clean(text)
+    return shown if cell_len(shown) <= places else set_cell_size(shown, places - 1).rstrip() + "…"
+
+
+def nothing(ax: Axes, text: str) -> Axes:
+    """Say in an empty picture why there is nothing to draw."""
+    ax.set(xticks=[], yticks=[])
+    ax.spines[["top", "right", "bottom", "left"]].set_visible(False)
+    title(ax, text)
+    return ax
+
+
+def _rows(ax: Axes, names: list[str]) -> None:
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.set_yticks(range(len(names)), [drawable(name) for name in names], **_plain())
     ax.tick_params(axis="both", length=0)
     ax.spines[["top", "right", "bottom"]].set_visible(False)
     ax.grid(axis="x", color="#E6E6E6", linewidth=0.8)
     ax.set_axisbelow(True)
 
 
+def _below(ax: Axes, places: list[float], labels: list[str]) -> None:
+    ax.set_xticks(places, labels, **_plain())
+
+
+def _plain() -> dict[str, Any]:
+    """How text is drawn: in the font that has the glyphs, never as a formula."""
+    return {"fontproperties": cjk_font(SMALL), "parse_math": False}
+
+
+def _tick(amount: float, said: Words) -> str:
+    """An amount on an axis, without the zeros after the point: ``5m``, ``2,500万``."""
+    trimmed = _ZEROS.sub(r"\1", said.money(amount, short=True))
+    return re.sub(r"\.(?=\D*$)", "", trimmed)
+
+
 def beside(ax: Axes, row: int, text: str) -> None:
     """Write to the right of the axes, on the line of a row: nothing drawn can lie under it."""
     place = ax.get_yaxis_transform()
     ax.text(1.015, row, drawable(text), transform=place, va="center", fontproperties=cjk_font(SMALL), parse_math=False)
+
+
+def beside_head(ax: Axes, text: str) -> None:
+    """Write what stands beside the rows, on the line of the title."""
+    place: dict[str, Any] = {"xycoords": "axes fraction", "xytext": (0, 10), "textcoords": "offset points"}
+    ax.annotate(drawable(text), (1.015, 1.0), fontproperties=cjk_font(SMALL), parse_math=False, **place)
 
 
 def change(texts: list[str], said: Words) -> str:
@@ -91,7 +168,7 @@ def drawable(text: str) -> str:
     # the characters themselves stay out of the message: they may be part of a name
     warnings.warn(
         f"{lost} characters of a label have no glyph in Noto Sans SC and are drawn as {MISSING}; "
-        "change the name in the framework",
+        "change the name in the framework or the book",
         stacklevel=3,
     )
     return "".join(c if ord(c) in glyphs() else MISSING for c in shown)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from allocator.analysis import Analysis
 from allocator.drawing import (
     AFTER,
     ALLOWED,
+    BAR,
     SMALL,
     TARGET,
     TODAY,
@@ -27,9 +28,6 @@ from allocator.reporting.sentences import MONTHS, amount_of, grade_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-BAR: Final = 0.34
-"""Height of a bar where the rows are 1 apart."""
 
 
 class _Sides(NamedTuple):
@@ -88,7 +86,7 @@ def plot_buckets(result: Analysis | Plan, client_id: str, ax: Axes | None = None
         beside(ax, row, change([said.percent(x) for x in shares], said))
     scale(ax, names, said)
     total = said.money(float(sides.today.exposures.total[i]), str(sides.today.summary["currency"].iloc[i]))
-    title(ax, said.text("title.buckets", total=total))
+    title(ax, said.tight(said.text("title.buckets", total=total)))
     handles = _side_patches(sides, said)
     if math.isfinite(tables[0]["target"].iloc[0]):
         handles.append(Patch(facecolor=ALLOWED, label=drawable(said.text("head.allowed"))))

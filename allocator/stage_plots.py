@@ -6,7 +6,7 @@ import math
 from itertools import cycle
 from typing import TYPE_CHECKING, Any, Final
 
-from allocator.drawing import SMALL, axes, beside, cjk_font, drawable, legend, scale, title
+from allocator.drawing import SMALL, axes, beside, beside_head, cjk_font, drawable, legend, scale, title
 from allocator.i18n import words
 from allocator.staging import Stages
 
@@ -72,7 +72,7 @@ def plot_stages(stages: Stages, client_id: str, *, ax: Axes | None = None, lang:
     scale(ax, names, said)
     if len(rows) > len(ends):
         ax.axhline(len(ends) - 0.5, color="#9A9A9A", linewidth=0.8)
-    beside(ax, -1, f"{said.text('head.score')} · {said.text('head.limits')}")
+    beside_head(ax, f"{said.text('head.score')} · {said.text('head.limits')}")
     for k, (score, over) in enumerate(table[["score", "limits_exceeded"]].itertuples(index=False)):
         beside(ax, k, f"{said.number(float(score), 0)} · {int(over)}")
     i = ends[0].index(client_id)
