@@ -138,7 +138,11 @@ def build_book(tables: Mapping[str, RawTable]) -> Book:
 
 
 def read_book(
-    source: str | os.PathLike[str] | pd.DataFrame | Mapping[str, Any], *, format: str = "auto", **tables: Any
+    source: str | os.PathLike[str] | pd.DataFrame | Mapping[str, Any],
+    *,
+    format: str = "auto",
+    as_client: str | None = None,
+    **tables: Any,
 ) -> Book:
     """Read a book.
 
@@ -148,7 +152,11 @@ def read_book(
         Holdings as a file (.csv, .tsv, .csv.gz, .xlsx, .xlsm, .parquet) or DataFrame; a workbook or directory with
         holdings and more of the tables; a mapping of table names to files or DataFrames; ``"-"`` for CSV on stdin.
     format
-        ``"auto"`` or a name out of `importers.FORMATS`.
+        ``"auto"`` or a name out of `importers.FORMATS`: plain tables, or the export of another tool. ``auto`` takes a
+        file for an export only where its content leaves no doubt.
+    as_client
+        For exports of other tools: the id of the one client (a family, a household) whose accounts they all are. By
+        default every account number that the file names is a client.
     **tables
         Further tables by name (``clients=``, ``debts=``, ``products=``, ``fx=``, ``lookthrough=``, ``overrides=``),
         each a file or DataFrame; they win over what ``source`` holds. None is left out.
@@ -162,9 +170,9 @@ def read_book(
     InputError
         Something cannot be read at all; the message says what to do.
     ConfigError
-        ``format`` is unknown.
+        ``format`` is unknown, or ``as_client`` is given for a book that names its clients.
     """
-    return build_book(read_raw(source, format, tables))
+    return build_book(read_raw(source, format, tables, as_client))
 
 
 def _of(frame: pd.DataFrame, ids: pd.Index) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import pandas as pd
 from allocator.bands import read_bands
 from allocator.book import Book
 from allocator.classify import classify, mixes
-from allocator.currency import missing_rates, rates_for, to_cents
+from allocator.currency import known_rates, missing_rates, rates_for, to_cents
 from allocator.debts import build_debts
 from allocator.framework import UNCLASSIFIED, Framework
 from allocator.issues import INFO, concat, issue_table
@@ -66,7 +66,7 @@ def build_positions(
     ids = pd.Index(book.clients["client_id"])
     currency = book.clients["currency"].where(book.clients["currency"] != "", framework.currency)
     bands, band_issues = read_bands(book, framework, band)
-    rates = {framework.currency: 1.0} | dict(zip(book.fx["currency"], book.fx["rate"], strict=True))
+    rates = known_rates(book.fx, framework.currency)
     shelf, shelf_issues = build_shelf(book, framework, rates)
     debts, debt_issues = build_debts(book, framework, class_ix, currency, rates)
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import click
 
-from allocator import __version__, command_tools, commands, studies
+from allocator import __version__, command_tools, commands, importers, studies
 from allocator.cli_words import a_count, a_day, a_number, command, group, one_of, usage_message
 from allocator.errors import AllocatorError, InputError, SolveError
 from allocator.i18n import LANGUAGES, Words, environment_language, words
@@ -24,7 +24,7 @@ from allocator.reporting.terminal import safe_streams
 
 BUG: Final = 1
 INTERRUPTED: Final = 130
-FORMATS: Final = ("auto", "tables", "scf")
+FORMATS: Final = ("auto", *importers.FORMATS)
 GOALS: Final = ("target", "return")
 MOST: Final = {"stages": 40, "months": 120, "points": 200, "horizon": 100}
 """Stages that are planned at most (ten years of quarters), months from one to the next, points of a frontier, and years
@@ -149,6 +149,7 @@ def _book_options(said: Words) -> list[click.Parameter]:
         _option(said, "--band"),
         _flag(said, "--json", "json"),
         _option(said, "--format", metavar=_choice(FORMATS), callback=one_of(FORMATS, said), default="auto"),
+        _option(said, "--as-client", metavar="ID"),
         click.Option(["--framework"], metavar="NAME|FILE", default="classic", help=said.text("help.framework_option")),
         _option(said, "--assumptions", metavar="NAME|FILE"),
         *(_option(said, f"--{t}", metavar="FILE") for t in command_tools.EXTRA_TABLES),

@@ -9,6 +9,38 @@ from allocator.issues import ERROR, issue_table
 from allocator.typing import FloatArray, IntArray
 
 
+def known_rates(fx: pd.DataFrame, home: str) -> dict[str, float]:
+    """Bring all rates into one currency.
+
+    Parameters
+    ----------
+    fx
+        The table of rates: ``currency``, ``rate``, and ``base``, what the rate is in (empty: ``home``).
+    home
+        Base currency of the framework.
+
+    Returns
+    -------
+    dict
+        ``home`` per one unit of each currency. Where no rate leads to ``home`` (an export that states its own rates in
+        another currency, and no further table), the rates are in that other currency and ``home`` is not among them:
+        amounts convert among the currencies that are there, and anything in ``home`` lacks a rate rather than having a
+        wrong one. A rate in a currency that has none itself is left out.
+    """
+    stated = fx["base"].where(fx["base"] != "", home)
+    links = list(zip(fx["currency"], stated, fx["rate"], strict=True))
+    start = home
+    if links and not any(home in (currency, base) for currency, base, _ in links):
+        start = str(links[0][1])
+    rates = {start: 1.0}
+    while True:
+        more = {c: x * rates[b] for c, b, x in links if b in rates and c not in rates}
+        more |= {b: rates[c] / x for c, b, x in links if c in rates and b not in rates}
+        if not more:
+            return {str(c): x for c, x in rates.items()}
+        rates |= more
+
+
 def convert(
     frame: pd.DataFrame, table: str, ids: pd.Index, currency: pd.Series, rates: dict[str, float]
 ) -> tuple[FloatArray, pd.DataFrame]:

@@ -1,32 +1,37 @@
-"""Readers of files: each turns a source into raw tables. A new one is one module and its line in `FORMATS`."""
+"""Readers of files: each turns a source into raw tables. A new one is one module and its line in `FORMATS`.
+
+A reader's module has ``read(source)``, which gives the raw tables, and ``fits(head)``, which says whether the beginning
+of a file leaves no doubt that it is of this format. Modules are imported when they are needed: this one is light.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 from allocator.errors import ConfigError, InputError
-from allocator.importers.scf import SIGNATURE as SCF_SIGNATURE
-from allocator.importers.scf import read as read_scf
-from allocator.importers.tables import peek, read_one
-from allocator.importers.tables import read as read_tables
 from allocator.schema import TABLES
-from allocator.validate import RawTable, header_key
 
-Reader = Callable[[Any], dict[str, RawTable]]
+if TYPE_CHECKING:
+    from allocator.validate import RawTable
 
-FORMATS: Final[Mapping[str, Reader]] = {"tables": read_tables, "scf": read_scf}
-"""Readers by format name; ``tables`` are the plain tables of `schema.TABLES`."""
-SIGNATURES: Final[Mapping[str, frozenset[str]]] = {"scf": SCF_SIGNATURE}
-"""Headers by which ``auto`` knows a format; what fits none is ``tables``."""
+FORMATS: Final[Mapping[str, str]] = {
+    "tables": "allocator.importers.tables",
+    "scf": "allocator.importers.scf",
+    "ibkr": "allocator.importers.ibkr",
+}
+"""Module of each reader by format name; ``tables`` are the plain tables of `schema.TABLES`."""
+BOOKS: Final = ("tables", "scf")
+"""Formats that hold many clients; all others are exports of one person's accounts."""
 
 
-def read_raw(source: Any, format: str, more: Mapping[str, Any]) -> dict[str, RawTable]:
+def read_raw(source: Any, format: str, more: Mapping[str, Any], as_client: str | None = None) -> dict[str, RawTable]:
     """Read a source and further tables.
 
     Parameters
     ----------
-    source, format
+    source, format, as_client
         As for `book.read_book`.
     more
         Tables by name, each a file or DataFrame; they replace those of the source. None values are left out.
@@ -36,18 +41,42 @@ def read_raw(source: Any, format: str, more: Mapping[str, Any]) -> dict[str, Raw
     InputError
         A table's name is unknown, or something cannot be read.
     ConfigError
-        ``format`` is unknown.
+        ``format`` is unknown, or ``as_client`` is given for a format with clients of its own.
     """
     if format not in ("auto", *FORMATS):
         raise ConfigError(f"unknown format '{format}'; allowed: auto, {', '.join(FORMATS)}")
     strange = sorted(set(more) - set(TABLES))
     if strange:
         raise InputError(f"unknown table {', '.join(repr(s) for s in strange)}; allowed: {', '.join(TABLES)}")
-    raw = FORMATS[recognise(source) if format == "auto" else format](source)
+    found = recognise(source) if format == "auto" else format
+    raw: dict[str, RawTable] = import_module(FORMATS[found]).read(source)
+    if as_client is not None:
+        if found in BOOKS:
+            raise ConfigError(
+                f"as_client is for exports of one family's accounts, and this is a book of clients (format {found}); "
+                "write the id into its client_id column"
+            )
+        from allocator.importers.exports import as_one_client
+
+        raw = as_one_client(raw, as_client)
+    from allocator.importers.tables import read_one
+
     return raw | {name: read_one(given, name) for name, given in more.items() if given is not None}
 
 
 def recognise(source: Any) -> str:
-    """Say which format a source has, by its headers; stdin, directories and workbooks are ``tables``."""
-    headers = {header_key(h) for h in peek(source)}
-    return next((name for name, signature in SIGNATURES.items() if signature <= headers), "tables")
+    """Say which format a source certainly has, by how it begins; stdin, directories and workbooks are ``tables``.
+
+    Raises
+    ------
+    InputError
+        The source is absent, or a kind of file that only exports have (XML, JSON, a ledger) but none that is known.
+    """
+    from allocator.importers.heads import head_of, refuse_stranger
+
+    head = head_of(source)
+    found = [name for name, module in FORMATS.items() if name != "tables" and import_module(module).fits(head)]
+    if len(found) != 1:
+        refuse_stranger(head, [name for name in FORMATS if name not in BOOKS])
+        return "tables"
+    return found[0]

@@ -17,6 +17,7 @@ import pandas as pd
 from allocator.cells import as_text, read_cells
 from allocator.errors import InputError
 from allocator.importers.delimited import existing_file, parse, read_bytes
+from allocator.importers.heads import Head
 from allocator.issues import INFO, concat, issue_table
 from allocator.schema import Column
 from allocator.validate import RawTable
@@ -84,6 +85,11 @@ SPENDING: Final = 0.7
 """Spending as a fraction of income: the survey does not ask for it. House judgement."""
 _HALF_UNIT: Final = 0.5
 _AMOUNT: Final = Column("amount", "number", "a component, in US dollars")
+
+
+def fits(head: Head) -> bool:
+    """Say whether this is the extract: it has headers that nothing else has."""
+    return head.headers >= SIGNATURE
 
 
 def read(source: Any) -> dict[str, RawTable]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from allocator.book import Book, read_book
 from allocator.errors import InputError
-from allocator.importers import FORMATS, SIGNATURES, recognise
+from allocator.importers import BOOKS, FORMATS, recognise
 from allocator.importers.delimited import parse
 from allocator.importers.tables import SHEETS, table_of
 from allocator.schema import TABLES
@@ -303,7 +303,7 @@ def test_any_bytes_are_read_or_refused_with_a_sentence(data: bytes) -> None:
 
 
 def test_registry_and_names() -> None:
-    assert set(SIGNATURES) < set(FORMATS)
+    assert set(BOOKS) < set(FORMATS)
     assert set(SHEETS) == set(TABLES)
     assert [table_of(n) for n in ("持仓", "资产", "Holdings ", "客户", "负债", "产品", "汇率", "穿透", "说明")] == [
         "holdings",
