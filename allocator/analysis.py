@@ -12,6 +12,7 @@ import pandas as pd
 
 from allocator.assumptions import Assumptions
 from allocator.concentration import Concentration
+from allocator.differences import differences
 from allocator.errors import InputError
 from allocator.exposures import Exposures
 from allocator.framework import OUTSIDE, Framework
@@ -19,11 +20,12 @@ from allocator.limits import Limit, needed_months
 from allocator.measure_limits import LimitTable
 from allocator.positions import Positions
 from allocator.risk import Risk
+from allocator.shown import Clients
 from allocator.typing import AnyArray, FloatArray
 
 
 @dataclass(frozen=True)
-class Analysis:
+class Analysis(Clients):
     """Result of `allocator.analyze`.
 
     Read the tables: ``summary`` (a row per client), ``buckets``, ``rules``, ``limits``, ``holdings``, ``issues``.
@@ -188,6 +190,21 @@ class Analysis:
         tables = {name: getattr(self, name) for name in ("summary", "buckets", "rules", "limits", "holdings", "issues")}
         del i
         return {name: t[t["client_id"] == client_id].reset_index(drop=True) for name, t in tables.items()}
+
+    def compare(self, other: Analysis) -> pd.DataFrame:
+        """What differs from another analysis of the same clients: another framework, other bands, a later day.
+
+        Returns
+        -------
+        pandas.DataFrame
+            By client, ``this`` and ``other`` under each figure of ``summary`` that differs; see `differences`.
+
+        Raises
+        ------
+        InputError
+            The other is not of the same clients.
+        """
+        return differences(self.summary, other.summary)
 
     def __repr__(self) -> str:
         s = self.summary

@@ -15,6 +15,7 @@ from allocator.config import Strict, build, load_tree
 from allocator.errors import ConfigError
 from allocator.framework import Framework
 from allocator.psd import Repair, nearest_correlation
+from allocator.shown import Shown
 from allocator.typing import FloatArray
 
 MOST: Final = {"return": 1.0, "volatility": 2.0, "own volatility": 3.0, "loading": 10.0, "correlation": 1.0 + 1e-12}
@@ -97,7 +98,7 @@ class Tails(Strict):
     )
 
 
-class Assumptions(Strict):
+class Assumptions(Shown, Strict):
     """A table of assumptions. Build it with `load_assumptions`.
 
     ``years`` is the length of the record that the means rest on: their standard errors are volatilities over its root.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,13 +15,14 @@ from allocator.errors import InputError
 from allocator.importers import read_raw
 from allocator.issues import SEVERITIES, WARNING, concat, issue_table
 from allocator.schema import CLIENTS, TABLES
+from allocator.shown import Shown
 from allocator.validate import RawTable, Typed, empty_table, type_table
 
 __all__ = ["Book", "RawTable", "build_book", "read_book"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Book:
+class Book(Shown):
     """Typed tables, one row per record that is used. One client is a book with one client.
 
     Every table has all columns of its schema, ``row`` (as a spreadsheet counts, the header is row 1; 0: no row of its
@@ -51,6 +52,11 @@ class Book:
     issues: pd.DataFrame
     counts: pd.DataFrame
     given: frozenset[str]
+
+    @property
+    def client_ids(self) -> list[str]:
+        """Clients in the order of the table."""
+        return self.clients["client_id"].tolist()
 
     def client(self, client_id: str) -> Book:
         """Return the book with this one client.
@@ -96,10 +102,17 @@ class Book:
         issues = ", ".join(f"{found[s]} {s}" for s in SEVERITIES if s in found.index) or "none"
         return f"Book({sizes or 'empty'}; rows: {rows}; issues: {issues})"
 
-    def _repr_html_(self) -> str:
-        counts: str = self.counts.to_html(index=False, escape=True)
-        found = self.issues.groupby(["severity", "code"], sort=False).size().rename("count").reset_index()
-        return counts + (found.to_html(index=False, escape=True) if len(found) else "")
+    def __getitem__(self, client_id: str) -> Book:
+        return self.client(client_id)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.client_ids)
+
+    def __contains__(self, client_id: object) -> bool:
+        return client_id in self.client_ids
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return self.client_ids
 
 
 def build_book(tables: Mapping[str, RawTable]) -> Book:

@@ -15,6 +15,7 @@ from allocator.errors import ConfigError, InputError
 from allocator.price_history import day_of, periods_of, read_returns
 from allocator.psd import Repair, nearest_correlation
 from allocator.replacement import Figures, replaced
+from allocator.shown import Shown
 from allocator.shrinkage import correlation_of, first_autocorrelation, ledoit_wolf, unsmooth
 from allocator.typing import FloatArray
 
@@ -36,7 +37,7 @@ class Note(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Estimate(Shown):
     """Result of `allocator.estimate`. Everything is yearly and a fraction.
 
     Attributes

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from allocator.config import Strict, build, load_tree
 from allocator.errors import ConfigError
+from allocator.shown import Shown
 from allocator.typing import FloatArray
 
 OWN_USE = "own_use"
@@ -208,7 +209,7 @@ def _band_problems(where: str, b: Band) -> list[str]:
 _PLURAL = {"bucket": "buckets", "group": "groups", "class": "classes"}
 
 
-class Framework(Strict):
+class Framework(Shown, Strict):
     """The whole framework. Build it with `load_framework`; see ``allocator framework show`` for its content."""
 
     schema_: Literal["allocator-framework/1"] = Field(alias="schema")

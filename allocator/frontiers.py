@@ -17,6 +17,7 @@ from allocator.rebalance.planner import Planner
 from allocator.rebalance.problem import Aim, Problem, problem_of
 from allocator.rebalance.solve import Solution, solve
 from allocator.rebalance.start import start_of
+from allocator.shown import Shown
 from allocator.typing import FloatArray
 
 POINTS: Final = ("point", "volatility", "expected_return", "cost", "turnover")
@@ -29,7 +30,7 @@ HAIR: Final = 1e-6
 
 
 @dataclass(frozen=True)
-class Frontier:
+class Frontier(Shown):
     """Result of `allocator.frontier`.
 
     Attributes

@@ -21,6 +21,7 @@ from allocator.firewall import STATUSES, WAYS, fail, judge
 from allocator.framework import OWN_USE, Words
 from allocator.measure_limits import labels
 from allocator.positions import FAMILY
+from allocator.shown import Clients
 from allocator.typing import BoolArray, FloatArray
 
 SOURCES: Final = {
@@ -76,7 +77,7 @@ def load_needs(source: str | os.PathLike[str] | Needs = "standard", **changes: A
 
 
 @dataclass(frozen=True)
-class Household:
+class Household(Clients):
     """Result of `allocator.household`; money in each client's currency.
 
     Attributes
@@ -121,6 +122,11 @@ class Household:
 
     def __len__(self) -> int:
         return len(self.firewall)
+
+    @property
+    def client_ids(self) -> list[str]:
+        """Clients in the order of the book."""
+        return self.analysis.client_ids
 
     @cached_property
     def by_band(self) -> pd.DataFrame:

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from allocator.analysis import Analysis
+from allocator.differences import differences
 from allocator.errors import ConfigError
+from allocator.shown import Clients, Sentences, explained
 
 STATUSES: Final = ("no_trade", "in_band", "improved", "stuck", "infeasible", "unfunded", "insolvent", "invalid")
 """Statuses of a plan.
@@ -120,7 +122,7 @@ class Objective:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Clients):
     """Result of `allocator.rebalance`.
 
     Attributes
@@ -174,6 +176,11 @@ class Plan:
     def __len__(self) -> int:
         return len(self.summary)
 
+    @property
+    def client_ids(self) -> list[str]:
+        """Clients in the order of the book."""
+        return self.before.client_ids
+
     def select(self, client_id: str) -> dict[str, Any]:
         """Every table for one client, by table name; ``before`` and ``after`` hold those of the analyses.
 
@@ -185,6 +192,52 @@ class Plan:
         own = {name: getattr(self, name) for name in TABLES}
         tables: dict[str, Any] = {"before": self.before.select(client_id), "after": self.after.select(client_id)}
         return tables | {name: t[t["client_id"] == client_id].reset_index(drop=True) for name, t in own.items()}
+
+    def explain(self, client_id: str, lang: str = "") -> Sentences:
+        """Say in sentences what the plan does for a client: the verdict, why each trade, and what holds it back.
+
+        Parameters
+        ----------
+        client_id
+            The client.
+        lang
+            ``en`` or ``zh``; default that of the user's locale.
+
+        Returns
+        -------
+        Sentences
+            A tuple of text that prints as lines.
+
+        Raises
+        ------
+        InputError
+            No such client in this plan.
+        ConfigError
+            No such language.
+        """
+        return explained(self, client_id, lang)
+
+    def compare(self, other: Plan) -> pd.DataFrame:
+        """What differs from another plan for the same clients: what they cost and where they lead.
+
+        Returns
+        -------
+        pandas.DataFrame
+            By client, ``this`` and ``other`` under each figure that differs: status, number of trades, ``cost``,
+            ``tax`` and ``turnover`` of the plan, and the summary of the analysis after it; see `differences`.
+
+        Raises
+        ------
+        InputError
+            The other is not for the same clients.
+        """
+        return differences(self._outcome(), other._outcome())
+
+    def _outcome(self) -> pd.DataFrame:
+        """Where the plan leads each client."""
+        own = self.summary[["client_id", "status", "trades", "cost", "tax", "turnover"]]
+        after = self.after.summary.drop(columns=["status", "band", "currency"])
+        return own.merge(after, on="client_id")
 
     def __repr__(self) -> str:
         s = self.summary

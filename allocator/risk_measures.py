@@ -18,6 +18,7 @@ from allocator.exposures import ratio
 from allocator.goals import measure_goals
 from allocator.past_years import Given, PastYears, classes_of, history, load_past
 from allocator.scenarios import follow
+from allocator.shown import Clients
 from allocator.tails import expected_drawdown, normal_tail, student_tail, years_tail
 from allocator.typing import AnyArray, FloatArray
 
@@ -26,7 +27,7 @@ LONGEST: Final = 100.0
 
 
 @dataclass(frozen=True)
-class RiskMeasures:
+class RiskMeasures(Clients):
     """Result of `allocator.measure_risk`.
 
     Read the tables: ``summary`` (a row per client), ``holdings``, ``classes`` and ``buckets`` (where the volatility
@@ -72,6 +73,11 @@ class RiskMeasures:
 
     def __len__(self) -> int:
         return len(self.analysis)
+
+    @property
+    def client_ids(self) -> list[str]:
+        """Clients in the order of the book."""
+        return self.analysis.client_ids
 
     @cached_property
     def holdings(self) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from allocator.exposures import ratio
 from allocator.pipeline import measure, rebalance
 from allocator.plan import STATUSES, Plan
 from allocator.positions import Positions
+from allocator.shown import Clients
 from allocator.typing import AnyArray, BoolArray, FloatArray, IntArray
 
 NOT_PLANNED: Final = ("insolvent", "invalid")
@@ -32,7 +33,7 @@ CENT: Final = 0.01
 
 
 @dataclass(frozen=True)
-class Stages:
+class Stages(Clients):
     """Result of `allocator.stages`.
 
     Attributes
@@ -63,6 +64,11 @@ class Stages:
 
     def __len__(self) -> int:
         return len(self.plans[0])
+
+    @property
+    def client_ids(self) -> list[str]:
+        """Clients in the order of the book."""
+        return self.plans[0].client_ids
 
     @cached_property
     def summary(self) -> pd.DataFrame:

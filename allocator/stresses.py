@@ -14,11 +14,12 @@ from allocator.assumptions import risk_table
 from allocator.exposures import ratio
 from allocator.scenarios import Given, Moves, Scenarios, load_scenarios, moves
 from allocator.shocks import After, apply
+from allocator.shown import Clients
 from allocator.typing import AnyArray
 
 
 @dataclass(frozen=True)
-class Stress:
+class Stress(Clients):
     """Result of `allocator.stress`.
 
     Read the tables: ``summary`` (a row per client and scenario), ``limits`` (what breaks), ``holdings`` (who loses
@@ -63,6 +64,11 @@ class Stress:
 
     def __len__(self) -> int:
         return len(self.analysis)
+
+    @property
+    def client_ids(self) -> list[str]:
+        """Clients in the order of the book."""
+        return self.analysis.client_ids
 
     @property
     def names(self) -> list[str]:

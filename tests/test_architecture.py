@@ -19,7 +19,8 @@ PACKAGE = ROOT / "allocator"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (
-    ("allocator", "allocator.typing", "allocator.errors", "allocator.issues"),
+    ("allocator", "allocator.typing", "allocator.errors", "allocator.issues", "allocator.shown"),
+    ("allocator.differences",),
     ("allocator.schema", "allocator.sample"),
     ("allocator.config",),
     ("allocator.framework",),

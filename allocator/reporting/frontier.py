@@ -27,6 +27,13 @@ def frontier_sheet(found: Frontier, analysis: Analysis, words: Words) -> Blocks:
     """
     i = analysis.index(found.client_id)
     band = band_name(str(analysis.positions.clients["band"].iloc[i]), analysis.framework, words)
+    sentence = words.text("say.frontier", band=band, limit=words.percent(found.limit, 0))
+    head, *rest = frontier_blocks(found, words)
+    return (head, Line(sentence), *rest, footer(analysis, words))
+
+
+def frontier_blocks(found: Frontier, words: Words) -> Blocks:
+    """The same without what only the analysis knows."""
     names = {"today": words.text("head.today"), "plan": words.text("head.after")}
     lines: list[tuple[float, tuple[Cell | str, ...]]] = [
         (p["volatility"], ("", *_pair(p, words), words.percent(p["cost"]), words.percent(p["turnover"], 0)))
@@ -39,13 +46,10 @@ def frontier_sheet(found: Frontier, analysis: Analysis, words: Words) -> Blocks:
     heads = columns(
         words, frontier="label", volatility="number", frontier_return="number", spent="number", turnover="number"
     )
-    sentence = words.text("say.frontier", band=band, limit=words.percent(found.limit, 0))
     return (
         Heading(words.text("title.client", client=clean(found.client_id))),
-        Line(sentence),
         Table(words.text("title.frontier"), heads, tuple(row for _, row in sorted(lines, key=lambda line: line[0]))),
         Line(words.text("say.frontier_note"), "dim"),
-        footer(analysis, words),
     )
 
 

@@ -84,9 +84,9 @@ def household_sheet(found: Household, client_id: str, words: Words) -> Blocks:
     )
 
 
-def household_overview(found: Household, words: Words) -> Blocks:
-    """The whole book: how many families survive, by band, and a row per client."""
-    fire = found.firewall
+def household_overview(found: Household, words: Words, first: int | None = None) -> Blocks:
+    """The whole book: how many families survive, by band, and a row per client, or for the ``first`` so many."""
+    fire, gaps = found.firewall.iloc[:first], found.protection.iloc[:first]
     heads = (
         *_heads(words, band="text"),
         *(Column(words.text(f"household.status_{s}"), "number") for s in STATUSES),
@@ -104,7 +104,7 @@ def household_overview(found: Household, words: Words) -> Blocks:
             words.number(r["months"]),
             _gap(g, words),
         )
-        for r, g in zip(rows_of(fire), rows_of(found.protection), strict=True)
+        for r, g in zip(rows_of(fire), rows_of(gaps), strict=True)
     )
     columns = (
         *_heads(words, client="label", status="label", company="number", guarantees="number"),

@@ -54,7 +54,7 @@ def buckets(now: Client, then: Client | None = None) -> Table:
                 words.money(last["value"]),
             )
         )
-    title = words.text("title.buckets", total=now.money(now.total))
+    title = words.tight(words.text("title.buckets", total=now.money(now.total)))
     return Table(title, heads, tuple(rows), legend=words.text("say.legend" if then is None else "say.legend_plan"))
 
 

@@ -25,7 +25,13 @@ GRADE_TONES: Final[Mapping[str, Tone]] = {"low": "good", "moderate": "", "high":
 
 def check_overview(analysis: Analysis, counts: pd.DataFrame, words: Words) -> Blocks:
     """The book as it is today; ``counts`` is ``Book.counts``."""
-    summary = rows_of(analysis.summary)
+    table = check_table(analysis, words)
+    return (table, *statuses(analysis.summary["status"], CHECK_TONES, words), *_rest(analysis, counts, words))
+
+
+def check_table(analysis: Analysis, words: Words, first: int | None = None) -> Table:
+    """One row per client, or for the ``first`` so many."""
+    summary = rows_of(analysis.summary.iloc[:first])
     rows = tuple(
         (
             *_client(s, analysis, words),
@@ -42,14 +48,20 @@ def check_overview(analysis: Analysis, counts: pd.DataFrame, words: Words) -> Bl
         Column(words.text("head.grade"), "label", spare=1),
         *columns(words, limits="number", status="label"),
     )
-    table = Table(words.text("title.book", clients=f"{len(analysis):,}"), heads, rows)
-    return (table, *_statuses(analysis.summary["status"], CHECK_TONES, words), *_rest(analysis, counts, words))
+    return Table(words.text("title.book", clients=f"{len(analysis):,}"), heads, rows)
 
 
 def plan_overview(plan: Plan, counts: pd.DataFrame, words: Words, more: Sequence[Block] = ()) -> Blocks:
     """The book before and after the plans; ``more`` (stages, say) stands before the issues."""
     analysis = plan.before
-    pairs = zip(rows_of(analysis.summary), rows_of(plan.summary), strict=True)
+    counted = statuses(plan.summary["status"], PLAN_TONES, words)
+    return (plan_table(plan, words), *counted, *explained(plan, words), *more, *_rest(analysis, counts, words))
+
+
+def plan_table(plan: Plan, words: Words, first: int | None = None) -> Table:
+    """One row per client before and after the plans, or for the ``first`` so many."""
+    analysis = plan.before
+    pairs = zip(rows_of(analysis.summary.iloc[:first]), rows_of(plan.summary.iloc[:first]), strict=True)
     rows = tuple(
         (
             *_client(s, analysis, words),
@@ -67,9 +79,7 @@ def plan_overview(plan: Plan, counts: pd.DataFrame, words: Words, more: Sequence
         Column(words.text("head.turnover"), "number", spare=3),
         Column(words.text("head.spent"), "number", spare=2),
     )
-    table = Table(words.text("title.book", clients=f"{len(analysis):,}"), heads, rows)
-    counted = _statuses(plan.summary["status"], PLAN_TONES, words)
-    return (table, *counted, *explained(plan, words), *more, *_rest(analysis, counts, words))
+    return Table(words.text("title.book", clients=f"{len(analysis):,}"), heads, rows)
 
 
 def data_report(analysis: Analysis, counts: pd.DataFrame, words: Words) -> Blocks:
@@ -115,7 +125,8 @@ def _moved(p: Row, words: Words) -> tuple[str, str, str]:
     return str(int(p["trades"])), words.percent(p["turnover"], 0), words.money(p["cost"] + p["tax"], short=True)
 
 
-def _statuses(status: pd.Series, tones: Mapping[str, Tone], words: Words) -> list[Block]:
+def statuses(status: pd.Series, tones: Mapping[str, Tone], words: Words) -> list[Block]:
+    """How many clients have each status."""
     counts = status.value_counts()
     rows = tuple(
         (Cell(words.text(f"status.{code}"), tone), f"{counts[code]:,}")
@@ -126,7 +137,7 @@ def _statuses(status: pd.Series, tones: Mapping[str, Tone], words: Words) -> lis
 
 
 def _rest(analysis: Analysis, counts: pd.DataFrame, words: Words) -> Blocks:
-    return (*_issues(analysis, words), _rows(reconciled(counts, analysis.issues), words), footer(analysis, words))
+    return (*_issues(analysis, words), row_counts(reconciled(counts, analysis.issues), words), footer(analysis, words))
 
 
 def _issues(analysis: Analysis, words: Words) -> list[Block]:
@@ -155,7 +166,8 @@ def _issues(analysis: Analysis, words: Words) -> list[Block]:
     return [Table(title, columns(words, status="label", client="label", issue="sentence"), tuple(rows))]
 
 
-def _rows(counts: pd.DataFrame, words: Words) -> Table:
+def row_counts(counts: pd.DataFrame, words: Words) -> Table:
+    """Where every row of every table went."""
     rows = tuple(
         (
             words.get(f"table.{r['table']}", str(r["table"])),

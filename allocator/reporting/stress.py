@@ -45,8 +45,18 @@ def stress_sheet(stress: Stress, client_id: str, words: Words) -> Blocks:
     )
 
 
-def stress_overview(stress: Stress, words: Words) -> Blocks:
-    """The whole book: a row per scenario, and the worst one of every client."""
+def worst_table(stress: Stress, words: Words, first: int | None = None) -> Table:
+    """The worst scenario of every client, or of the ``first`` so many."""
+    heads = (
+        *_heads(words, client="label", scenario="text", loss="number"),
+        *_heads(words, share="number", left="number", months="number", new="number"),
+    )
+    rows = tuple(_money(r, stress, words) for r in rows_of(stress.worst.iloc[:first]))
+    return Table(words.text("stress.title_worst"), heads, rows)
+
+
+def stress_overview(stress: Stress, words: Words, first: int | None = None) -> Blocks:
+    """The whole book: a row per scenario, and the worst one of every client, or of the ``first`` so many."""
     heads = (
         *_heads(words, scenario="text", hit="number"),
         Column(words.text("stress.head_median_total"), "number", spare=2),
@@ -63,14 +73,9 @@ def stress_overview(stress: Stress, words: Words) -> Blocks:
         for r in rows_of(stress.book)
     )
     title = words.text("stress.title_book", clients=f"{len(stress):,}", count=len(stress.names))
-    columns = (
-        *_heads(words, client="label", scenario="text", loss="number"),
-        *_heads(words, share="number", left="number", months="number", new="number"),
-    )
-    money = [_money(r, stress, words) for r in rows_of(stress.worst)]
     return (
         Table(title, heads, rows),
-        Table(words.text("stress.title_worst"), columns, tuple(money)),
+        worst_table(stress, words, first),
         Line(words.text("stress.say_rule"), "dim", apart=True),
         footer(stress.analysis, words),
     )

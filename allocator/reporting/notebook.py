@@ -1,0 +1,111 @@
+"""Blocks as a short piece of HTML for a notebook: readable on white and on black, whoever's notebook it is.
+
+Colours come from the page (``currentColor``), tones are bars of a colour that shows on both, never coloured text. Every
+text is escaped; nothing is loaded, nothing runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from html import escape
+from typing import Final
+
+from allocator.i18n import Words
+from allocator.reporting.blocks import Block, Blocks, Cell, Heading, Line, Table, Tone, cell
+
+TONES: Final[dict[Tone, str]] = {"good": "#2e8b57", "bad": "#d1495b", "warn": "#c77700"}
+"""Colours of the bars: contrast above 3 to 1 against white and against a black page."""
+STYLE: Final = (
+    "<style>.al-page{font-family:inherit;font-size:13px;line-height:1.45;max-width:64em}"
+    ".al-page p{margin:.25em 0}.al-page .al-h{font-weight:600;font-size:1.1em;margin:.1em 0 .4em}"
+    ".al-page table{border-collapse:collapse;margin:.5em 0;font-size:inherit;color:inherit;border:0}"
+    ".al-page caption{text-align:left;font-weight:600;padding:.2em 0;color:inherit;caption-side:top}"
+    ".al-page tr,.al-page tbody tr:nth-child(n){background:none}"
+    ".al-page th,.al-page td{padding:.2em .7em .2em .4em;text-align:left;vertical-align:top;color:inherit;"
+    "border:0;border-bottom:1px solid rgba(128,128,128,.35);max-width:34em;white-space:normal;overflow-wrap:anywhere}"
+    ".al-page th{font-weight:600;white-space:nowrap}.al-page .al-n{text-align:right;white-space:nowrap;"
+    "font-variant-numeric:tabular-nums}.al-page .al-l{white-space:nowrap}.al-page .al-b{font-weight:600}"
+    ".al-page .al-d{opacity:.75}.al-page .al-t{border-left:4px solid;padding-left:.5em}</style>"
+)
+CLASSES: Final = {"number": "al-n", "label": "al-l"}
+
+
+def fragment(blocks: Iterable[Block], words: Words) -> str:
+    """Render blocks; parts that only a terminal draws (bars of letters) are left out.
+
+    Parameters
+    ----------
+    blocks
+        Finished text.
+    words
+        The language of the text, which is marked on the page.
+    """
+    parts = "".join(_block(b) for b in blocks)
+    lang = "zh-CN" if words.lang == "zh" else words.lang
+    return f'{STYLE}<div class="al-page" lang="{lang}">{parts}</div>'
+
+
+def brief(blocks: Blocks, words: Words, *, tables: int, rows: int) -> Blocks:
+    """Cut what is long: so many tables, so many rows of each, and a line that says what was left out."""
+    out: list[Block] = []
+    seen = 0
+    for block in blocks:
+        if isinstance(block, Table):
+            seen += 1
+            if seen <= tables:
+                out.append(_cut(block, words, rows))
+        elif seen < tables or (isinstance(block, Line) and block is blocks[-1]):
+            out.append(block)
+    left = seen - tables
+    if left > 0:
+        out.insert(-1, Line(words.text("notebook.more_tables", count=left), "dim"))
+    return tuple(out)
+
+
+def _cut(table: Table, words: Words, rows: int) -> Table:
+    left = len(table.rows) - rows
+    if left <= 1:  # the line that says so takes as much room as the row
+        return replace(table, more="" if table.shown else table.more)
+    return replace(table, rows=table.rows[:rows], more=words.text("say.more_rows", count=f"{left:,}"))
+
+
+def _block(block: Block) -> str:
+    if isinstance(block, Table):
+        return _table(block)
+    if isinstance(block, Heading):
+        return f'<p class="al-h">{escape(block.text)}</p>'
+    return f"<p{_look(block.tone)}>{escape(block.text)}</p>"
+
+
+def _table(table: Table) -> str:
+    kept = [j for j, c in enumerate(table.columns) if c.kind != "picture"]
+    heads = "".join(
+        f'<th scope="col"{_class(CLASSES.get(table.columns[j].kind, ""))}>{escape(table.columns[j].head)}</th>'
+        for j in kept
+    )
+    body = "".join(
+        f"<tr>{''.join(_cell(cell(row[j]), CLASSES.get(table.columns[j].kind, '')) for j in kept)}</tr>"
+        for row in table.rows
+    )
+    caption = f"<caption>{escape(table.title)}</caption>" if table.title else ""
+    more = f'<p class="al-d">{escape(table.more)}</p>' if table.more else ""
+    return f"<table>{caption}<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>{more}"
+
+
+def _cell(content: Cell, kind: str) -> str:
+    text = escape(content.text).replace("\n", "<br>")
+    return f"<td{_look(content.tone, kind)}>{text}</td>"
+
+
+def _look(tone: Tone, kind: str = "") -> str:
+    """Class and colour of a tone; what is bad, good or to be watched has a bar and bold letters."""
+    if tone in TONES:
+        names = " ".join(x for x in (kind, "al-t", "al-b" if kind else "") if x)
+        return f'{_class(names)} style="border-left-color:{TONES[tone]}"'
+    extra = {"dim": "al-d", "strong": "al-b"}.get(tone, "")
+    return _class(" ".join(x for x in (kind, extra) if x))
+
+
+def _class(names: str) -> str:
+    return f' class="{names}"' if names else ""

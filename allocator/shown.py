@@ -1,0 +1,111 @@
+"""How results show themselves in a notebook, and how one client is taken out of them.
+
+A result knows nothing of words and HTML: what it looks like is said in a higher layer, which is loaded when somebody
+looks. This is the only place that reaches up, so that no result has to.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+FACES: Final = "allocator.reporting.faces"
+"""Module with ``html(result)``, the HTML of every kind of result."""
+
+
+class Sentences(tuple[str, ...]):
+    """Sentences that print as lines, and show as paragraphs in a notebook."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "\n".join(self)
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        return str(importlib.import_module(FACES).html(self))
+
+
+def explained(plan: Any, client_id: str, lang: str) -> Sentences:
+    """Sentences on a plan; see `Plan.explain`."""
+    return Sentences(importlib.import_module(FACES).explain(plan, client_id, lang))
+
+
+class Shown:
+    """A result that a notebook shows as a short page."""
+
+    def _repr_html_(self) -> str:
+        return str(importlib.import_module(FACES).html(self))
+
+
+class Clients(Shown):
+    """A result with tables of many clients: ``result["C008"]`` is one of them, and Tab completes the id.
+
+    A subclass has ``client_ids`` and ``select(client_id)``.
+    """
+
+    def __getitem__(self, client_id: str) -> One:
+        self.select(client_id)  # an unknown client is refused here, not when the first table is asked for
+        return One(self, client_id)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.client_ids)
+
+    def __contains__(self, client_id: object) -> bool:
+        return client_id in self.client_ids
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self.client_ids)
+
+    @property
+    def client_ids(self) -> list[str]:
+        """Clients in the order of the book."""
+        raise NotImplementedError
+
+    def select(self, client_id: str) -> dict[str, Any]:
+        """Every table for one client, by table name."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class One(Shown):
+    """One client of a result: its tables as attributes and by name, ``plan["C008"].trades``.
+
+    Attributes
+    ----------
+    result
+        The whole result.
+    client_id
+        The client.
+    """
+
+    result: Clients
+    client_id: str
+
+    @property
+    def tables(self) -> dict[str, Any]:
+        """Every table by name."""
+        return self.result.select(self.client_id)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # asked for by copying, pickling and notebooks; no table is called so
+            raise AttributeError(name)
+        tables = self.tables
+        if name not in tables:
+            raise AttributeError(f"no table '{name}'; there are: {', '.join(tables)}")
+        return tables[name]
+
+    def __getitem__(self, name: str) -> Any:
+        return self.tables[name]
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self.tables})
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self.tables)
+
+    def __repr__(self) -> str:
+        return f"One client of a {type(self.result).__name__}\n  tables: {', '.join(self.tables)}"
