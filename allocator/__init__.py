@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from allocator.stress_plots import plot_stress
     from allocator.stresses import Stress, stress
     from allocator.trade_plots import plot_trades
+    from allocator.whatif import with_band, with_cash_flow, with_purchase, with_restriction, with_spending, with_view
+    from allocator.whatif_panel import what_if_panel
 
 __version__ = "0.1.0"
 
@@ -85,6 +87,13 @@ _HOMES = {
     "stages": "staging",
     "stress": "stresses",
     "unsmooth": "shrinkage",
+    "what_if_panel": "whatif_panel",
+    "with_band": "whatif",
+    "with_cash_flow": "whatif",
+    "with_purchase": "whatif",
+    "with_restriction": "whatif",
+    "with_spending": "whatif",
+    "with_view": "whatif",
 }
 
 __all__ = [
@@ -130,6 +139,13 @@ __all__ = [
     "stages",
     "stress",
     "unsmooth",
+    "what_if_panel",
+    "with_band",
+    "with_cash_flow",
+    "with_purchase",
+    "with_restriction",
+    "with_spending",
+    "with_view",
 ]
 
 # The package allocator.rebalance has the name of the function. Loaded here (it is empty) and taken away again, no later

@@ -37,7 +37,7 @@ LAYERS = (
     ("allocator.validate",),
     ("allocator.importers*",),
     ("allocator.book",),
-    ("allocator.bands", "allocator.classify", "allocator.currency"),
+    ("allocator.bands", "allocator.classify", "allocator.currency", "allocator.whatif"),
     ("allocator.names",),
     ("allocator.debts", "allocator.shelf"),
     ("allocator.positions",),
@@ -73,7 +73,7 @@ LAYERS = (
         "allocator.stress_plots",
         "allocator.trade_plots",
     ),
-    ("allocator.gallery",),
+    ("allocator.gallery", "allocator.whatif_panel"),
     ("allocator.cli_words", "allocator.command_tools"),
     ("allocator.commands", "allocator.studies"),
     ("allocator.cli",),
@@ -95,7 +95,7 @@ ALONE = {
 }
 """What must not be imported, not even inside a function: the verifier shares no arithmetic with what it verifies."""
 
-HEAVY = {"cvxpy", "matplotlib", "scipy", "clarabel", "pyarrow", "python_calamine"}
+HEAVY = {"cvxpy", "matplotlib", "scipy", "clarabel", "pyarrow", "python_calamine", "ipywidgets"}
 """Imported inside the function that uses them, never at module level."""
 
 MOST_LINES, MOST_PARAMETERS = 400, 6
