@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from allocator.frontiers import Frontier, frontier
     from allocator.gallery import pictures
     from allocator.households import Household, household
+    from allocator.ledger.ledger import Ledger
     from allocator.limit_plots import plot_limits
     from allocator.limits import limit
     from allocator.obstacle_plots import plot_obstacles
@@ -55,6 +56,7 @@ _HOMES = {
     "Frontier": "frontiers",
     "Household": "households",
     "InputError": "errors",
+    "Ledger": "ledger.ledger",
     "Objective": "plan",
     "Plan": "plan",
     "RiskMeasures": "risk_measures",
@@ -106,6 +108,7 @@ __all__ = [
     "Frontier",
     "Household",
     "InputError",
+    "Ledger",
     "Objective",
     "Plan",
     "RiskMeasures",

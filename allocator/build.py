@@ -19,7 +19,7 @@ from allocator.names import one_account, pair_codes, summed, unique_within
 from allocator.positions import FAMILY, Positions, class_tax, gain_tax
 from allocator.schema import RESTRICTIONS
 from allocator.shelf import build_shelf
-from allocator.typing import AnyArray, BoolArray, IntArray
+from allocator.typing import AnyArray, BoolArray, FloatArray, IntArray
 
 SAME: Final = (
     "product_id",
@@ -79,6 +79,7 @@ def build_positions(
     alike = book.holdings[list(SAME)].assign(klass=class_ix, currency=money)
     first = one_account(asset, np.isfinite(value), alike)
     value, basis = summed(value, first), summed(to_cents(book.holdings["cost_basis"], rate), first)
+    quantity = np.bincount(first, weights=_units(book.holdings), minlength=len(first)).astype("float64")
 
     keep = np.flatnonzero(np.isfinite(value) & (first == np.arange(len(first))))
     order = keep[np.argsort(who[keep], kind="stable")]
@@ -131,6 +132,7 @@ def build_positions(
         mix=mix[order],
         mix_table=table,
         value=value,
+        quantity=quantity[order],
         issuer=_issuers(h["issuer"], client, asset),
         asset=asset,
         grade=h["product_risk"].to_numpy("float64"),
@@ -177,6 +179,13 @@ def _currencies(stated: pd.Series, who: IntArray, currency: pd.Series) -> pd.Ser
     found, given = pd.factorize(stated)
     blank = np.array([w == "" for w in given], dtype=bool)
     return _texts([*map(str, given), *map(str, words), ""], np.where(blank[found], len(given) + homes[who], found))
+
+
+def _units(holdings: pd.DataFrame) -> FloatArray:
+    """Units of each row: as stated, or else its value at its price; NaN where neither is known."""
+    value, stated, price = (holdings[c].to_numpy("float64") for c in ("value", "quantity", "price"))
+    implied = np.divide(value, price, out=np.full(len(value), np.nan), where=price > 0)
+    return np.where(np.isnan(stated), implied, stated)
 
 
 def _of_product(h: pd.DataFrame, column: str, shelf: pd.DataFrame) -> pd.Series:

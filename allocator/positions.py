@@ -62,6 +62,8 @@ class Positions:
         Class weights (rows × classes): each class, nothing, then funds looked through.
     value
         Value of each holding, in the client's currency.
+    quantity
+        Units held of each holding, NaN where the data state neither a quantity nor a price.
     issuer, asset
         Codes, unique over the book: of the issuer (a holding without one has a code of its own), and of the asset,
         which may lie in several accounts.
@@ -100,6 +102,7 @@ class Positions:
     mix: IntArray
     mix_table: FloatArray
     value: FloatArray
+    quantity: FloatArray
     issuer: IntArray
     asset: IntArray
     grade: FloatArray

@@ -59,6 +59,7 @@ LAYERS = (
     ("allocator.rebalance*",),
     ("allocator.pipeline",),
     ("allocator.frontiers", "allocator.households", "allocator.staging"),
+    ("allocator.ledger", "allocator.ledger.*"),
     ("allocator.i18n",),
     ("allocator.reporting*",),
     ("allocator.drawing",),
@@ -75,7 +76,7 @@ LAYERS = (
     ),
     ("allocator.gallery", "allocator.whatif_panel"),
     ("allocator.cli_words", "allocator.command_tools"),
-    ("allocator.commands", "allocator.studies"),
+    ("allocator.commands", "allocator.ledger_commands", "allocator.studies"),
     ("allocator.cli",),
     ("allocator.__main__",),
 )
@@ -95,7 +96,7 @@ ALONE = {
 }
 """What must not be imported, not even inside a function: the verifier shares no arithmetic with what it verifies."""
 
-HEAVY = {"cvxpy", "matplotlib", "scipy", "clarabel", "pyarrow", "python_calamine", "ipywidgets"}
+HEAVY = {"cvxpy", "matplotlib", "scipy", "clarabel", "pyarrow", "python_calamine", "ipywidgets", "sqlalchemy"}
 """Imported inside the function that uses them, never at module level."""
 
 MOST_LINES, MOST_PARAMETERS = 400, 6

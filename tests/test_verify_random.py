@@ -177,6 +177,7 @@ def positions_of(sheet: Sheet, framework: Framework, moves: Sequence[Move]) -> P
         mix=np.arange(m, dtype="intp") + len(codes) + 1,
         mix_table=np.vstack([np.eye(len(codes)), np.zeros((1, len(codes))), mixes]),
         value=np.array([float(v) for v in values]),
+        quantity=np.full(m, np.nan),
         issuer=np.array(issuer, dtype="intp"),
         asset=np.arange(m, dtype="intp"),
         grade=np.full(m, np.nan),

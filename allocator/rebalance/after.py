@@ -36,9 +36,10 @@ def positions_after(analysis: Analysis, plans: Sequence[ClientPlan]) -> Position
     left = np.divide(owed / 100, p.debts.value, out=np.ones(len(owed)), where=p.debts.value > 0)
     debts = replace(p.debts, value=owed / 100, service=np.round(p.debts.service * left, 2))
     p = replace(p, debts=debts, cash_flow=np.where(planned, 0.0, p.cash_flow))
-    basis = _paid(p, value / 100)
+    basis, units = _paid(p, value / 100), _units(p, value / 100)
     if not new:
-        return replace(p, value=value / 100, basis=basis, tax=gain_tax(rates[p.klass], value / 100, basis))
+        tax = gain_tax(rates[p.klass], value / 100, basis)
+        return replace(p, value=value / 100, quantity=units, basis=basis, tax=tax)
     client = np.concatenate([p.client, [i for i, _ in new]])
     order = np.argsort(client, kind="stable")
     codes = analysis.framework.class_codes
@@ -75,6 +76,7 @@ def positions_after(analysis: Analysis, plans: Sequence[ClientPlan]) -> Position
         klass=stacked(p.klass, klass),
         mix=stacked(p.mix, klass),
         value=amounts,
+        quantity=stacked(units, np.full(count, np.nan)),
         issuer=stacked(p.issuer, _issuer_codes(new, int(p.issuer.max(initial=-1)) + 1)),
         asset=stacked(p.asset, int(p.asset.max(initial=-1)) + 1 + np.arange(count)),
         grade=stacked(p.grade, np.full(count, np.nan)),
@@ -98,6 +100,12 @@ def _paid(p: Positions, value: FloatArray) -> FloatArray:
     left = np.divide(value, p.value, out=np.zeros(len(value)), where=p.value > 0)
     paid: FloatArray = np.where(value >= p.value, p.basis + (value - p.value), p.basis * left)
     return np.asarray(np.round(paid, 2), dtype="float64")
+
+
+def _units(p: Positions, value: FloatArray) -> FloatArray:
+    """Units of each holding, once its value has changed by trades at today's price; NaN where there is no price."""
+    unit = np.divide(p.quantity, p.value, out=np.full(len(value), np.nan), where=p.value > 0)
+    return np.asarray(unit * value, dtype="float64")
 
 
 def _labels(p: Positions, new: Sequence[tuple[int, Line]]) -> dict[str, list[str]]:
