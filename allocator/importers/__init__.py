@@ -20,6 +20,12 @@ FORMATS: Final[Mapping[str, str]] = {
     "tables": "allocator.importers.tables",
     "scf": "allocator.importers.scf",
     "ibkr": "allocator.importers.ibkr",
+    "fidelity": "allocator.importers.fidelity",
+    "degiro": "allocator.importers.degiro",
+    "portfolio_performance": "allocator.importers.portfolio_performance",
+    "ghostfolio": "allocator.importers.ghostfolio",
+    "beancount": "allocator.importers.beancount",
+    "openwealth": "allocator.importers.openwealth",
 }
 """Module of each reader by format name; ``tables`` are the plain tables of `schema.TABLES`."""
 BOOKS: Final = ("tables", "scf")

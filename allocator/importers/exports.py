@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Any, Final
 
 import numpy as np
@@ -17,7 +17,17 @@ from allocator.validate import RawTable
 
 Cell = Decimal | str | bool | None
 """A cell for validation: a number that was read, the text as found where none could be, or nothing."""
+MINOR: Final[Mapping[str, str]] = {"GBX": "GBP", "GBp": "GBP", "ZAc": "ZAR", "ZAC": "ZAR", "ILA": "ILS"}
+"""Hundredths of a currency, in which some exchanges quote."""
 CENT: Final = Decimal("0.01")
+HALF: Final = Decimal("0.00499")
+"""Largest part of a cent that rounding takes away or adds."""
+MOST_DIGITS: Final = 12
+"""Decimals of a rate, at most."""
+HALVINGS: Final = 60
+NEAR: Final = Decimal("0.006")
+"""How far value and quantity × price may be apart, as a fraction, to agree (prices are rounded)."""
+MONEY: Final = frozenset({"value", "price", "cost_basis"})
 ALWAYS: Final = ("client_id", "name", "asset_id", "asset_class", "value", "currency")
 
 
@@ -53,11 +63,27 @@ class Export:
         if client_id not in [c["client_id"] for c in self._cells["clients"]]:
             self._add("clients", 0, {"client_id": client_id, "currency": currency})
 
+    def looked_through(self, fund_id: str, parts: Iterable[tuple[str, Decimal]]) -> None:
+        """Add what a fund holds, once: asset class and weight, summing to 1."""
+        if fund_id not in [r["fund_id"] for r in self._cells["lookthrough"]]:
+            for klass, weight in parts:
+                self._add("lookthrough", 0, {"fund_id": fund_id, "asset_class": klass, "weight": weight})
+
     def rate(self, currency: str, rate: Decimal | None, base: str) -> None:
         """Add a rate that the file states, once for each currency; ``base`` per one ``currency``."""
+        if currency in MINOR and rate is not None:
+            currency, rate = MINOR[currency], rate * 100
         known = [r["currency"] for r in self._cells["fx"]]
         if currency and base and currency not in (*known, base) and rate is not None and rate > 0:
             self._add("fx", 0, {"currency": currency, "rate": rate, "base": base})
+
+    def amounts_in_two(self, pairs: Mapping[str, list[tuple[Decimal, Decimal]]], base: str) -> None:
+        """Add the rates behind amounts given in their own currency (the key) and in ``base``."""
+        for currency, both in pairs.items():
+            rate, off = rate_of(both) if currency != base else (None, Decimal(0))
+            self.rate(currency, rate, base)
+            if off >= CENT / 2:
+                self.say(code="rates_differ", value=currency, mend=f"{off:.2f}")
 
     def rates(self, base: str) -> dict[str, Decimal]:
         """Rates known so far into ``base``."""
@@ -147,6 +173,10 @@ class Export:
         return out
 
     def _add(self, table: str, row: int, cells: Mapping[str, Cell]) -> None:
+        major = MINOR.get(str(cells.get("currency")))
+        if major and table != "fx":
+            money = {k: v / 100 for k, v in cells.items() if k in MONEY and isinstance(v, Decimal)}
+            cells = {**cells, **money, "currency": major}
         self._cells[table].append({k: v for k, v in cells.items() if v is not None and v != ""})
         self._rows[table].append(row)
 
@@ -161,6 +191,51 @@ class Export:
         used = [n for n in names if any(n in r for r in rows) or (table == "holdings" and n in ALWAYS)]
         frame = pd.DataFrame({n: pd.Series([_plain(r.get(n)) for r in rows], dtype=object) for n in used})
         return RawTable(frame, self.file, rows=np.array(self._rows[table], dtype=np.int64))
+
+
+def unit_price(value: Cell, quantity: Cell, price: Cell) -> Cell:
+    """Give the price of one unit, where the file quotes one share of a contract of 100, or percent of face value."""
+    if isinstance(value, Decimal) and isinstance(quantity, Decimal) and isinstance(price, Decimal) and value:
+        for size in (Decimal(1), Decimal(100), Decimal("0.01")):
+            if abs(quantity * price * size - value) <= abs(value) * NEAR:
+                return price * size
+    return price
+
+
+def rate_of(pairs: Iterable[tuple[Decimal, Decimal]]) -> tuple[Decimal | None, Decimal]:
+    """Find the exchange rate behind amounts that a file gives in two currencies, each rounded to the cent.
+
+    Parameters
+    ----------
+    pairs
+        Amount in the one currency, and the same in the other.
+
+    Returns
+    -------
+    (rate, off)
+        The shortest decimal with which every amount comes out to the cent; where there is none, one with which the
+        rounded amounts add up to the file's. ``off`` is the largest difference that it leaves. None without an amount
+        that is not zero.
+    """
+    known = [(abs(a), abs(b)) for a, b in pairs if a and b]
+    if not known:
+        return None, Decimal(0)
+    low = max((b - HALF) / a for a, b in known)
+    high = min((b + HALF) / a for a, b in known)
+    for digits in range(1, MOST_DIGITS):
+        rate = low.quantize(Decimal(1).scaleb(-digits), ROUND_CEILING)
+        if 0 < rate <= high:
+            return rate, Decimal(0)
+    # No rate serves every row: take one with which the rounded amounts add up, which grow with the rate.
+    total = sum((b for _, b in known), Decimal(0))
+    low, high = (min(b / a for a, b in known), max(b / a for a, b in known))
+    for _ in range(HALVINGS):
+        rate = ((low + high) / 2).quantize(Decimal(1).scaleb(-MOST_DIGITS))
+        found = sum(((a * rate).quantize(CENT) for a, _ in known), Decimal(0))
+        if found == total:
+            break
+        low, high = (rate, high) if found < total else (low, rate)
+    return rate, max(abs(a * rate - b) for a, b in known)
 
 
 def as_one_client(raw: Mapping[str, RawTable], client_id: str) -> dict[str, RawTable]:
