@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from allocator.analysis import Analysis
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 PANEL: Final = (8.2, 4.2)
 """Width and height of one picture on a page, in inches."""
+DPI: Final = 72
+"""Dots per inch of a page in a notebook."""
 
 
 @dataclass(frozen=True)
@@ -129,8 +133,6 @@ def pictures(client_id: str, *results: Any, columns: int = 2, lang: str = "en") 
     >>> len(page.axes)
     7
     """
-    from matplotlib.figure import Figure
-
     stresses = [r for r in results if isinstance(r, Stress)]
     todo: list[Callable[..., Axes]] = []
     for name, picture in PICTURES.items():
@@ -142,13 +144,27 @@ def pictures(client_id: str, *results: Any, columns: int = 2, lang: str = "en") 
         raise InputError("nothing to draw: give a plan, or any other result of this client")
     rows = math.ceil(len(todo) / columns)
     width, height = PANEL
-    figure = Figure(figsize=(width * min(columns, len(todo)), height * rows), layout="constrained")
+    figure = _page()(figsize=(width * min(columns, len(todo)), height * rows), layout="constrained")
     grid = figure.subplots(rows, min(columns, len(todo)), squeeze=False).ravel()
     for one, ax in zip(todo, grid, strict=False):
         one(ax=ax, lang=lang)
     for ax in grid[len(todo) :]:
         ax.remove()
     return figure
+
+
+@cache
+def _page() -> type[Figure]:
+    """A figure that shows itself in a notebook without pyplot."""
+    from matplotlib.figure import Figure
+
+    class Page(Figure):
+        def _repr_png_(self) -> bytes:
+            out = io.BytesIO()
+            self.savefig(out, format="png", dpi=DPI, metadata={"Software": None})
+            return out.getvalue()
+
+    return Page
 
 
 def _bound(name: str, result: Any, client_id: str, after: list[Stress]) -> Callable[..., Axes]:

@@ -25,9 +25,9 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 import allocator as al
-from allocator.plots import plot_buckets, plot_concentration
 
 pd.options.display.float_format = "{:,.3f}".format
+on = dt.date(2026, 9, 30)
 
 # %% [markdown]
 # ## Read · 读取
@@ -38,7 +38,7 @@ pd.options.display.float_format = "{:,.3f}".format
 
 # %%
 book = al.read_book(al.sample_path())
-book.counts
+book
 
 # %% [markdown]
 # ## Measure · 衡量
@@ -48,8 +48,11 @@ book.counts
 # 每位客户一行；一位客户就是只有一位客户的客户群，表与代码相同。
 
 # %%
-analysis = al.analyze(book, on=dt.date(2026, 9, 30))
+analysis = al.analyze(book, on=on)
 analysis
+
+# %% [markdown]
+# What is shown is a page; what is inside are plain tables · 显示的是页面，里面是普通的表：
 
 # %%
 columns = ["client_id", "band", "defensive", "growth", "offensive", "score", "grade", "limits_exceeded", "status"]
@@ -62,11 +65,10 @@ analysis.summary[columns].head(8)
 analysis.set_aside[["client_id", "row", "column", "code", "value"]]
 
 # %% [markdown]
-# Which limits does the property collector C002 exceed? · 囤房的客户 C002 超出哪些限额？
+# One client by id (Tab completes it): the property collector C002 · 按编号取一位客户（Tab 可补全）：囤房的 C002
 
 # %%
-limits = analysis.select("C002")["limits"]
-limits.loc[limits["exceeded"], ["limit", "value", "bound", "sense"]]
+analysis["C002"]
 
 # %% [markdown]
 # ## Plan · 方案
@@ -80,32 +82,70 @@ plan = al.rebalance(analysis)
 plan
 
 # %%
-plan.select("C002")["trades"][["side", "name", "amount", "cost", "because", "share_before", "share_after"]]
+plan["C002"]
+
+# %% [markdown]
+# The same in sentences, in either language · 用句子说明，两种语言均可：
 
 # %%
-fig, (left, right) = plt.subplots(1, 2, figsize=(12, 4), layout="constrained")
-plot_buckets(plan, "C002", ax=left)
-_ = plot_concentration(plan, "C002", ax=right)
+plan.explain("C002")
 
 # %%
-fig, (left, right) = plt.subplots(1, 2, figsize=(12, 4), layout="constrained")
-plot_buckets(plan, "C002", ax=left, lang="zh")
-_ = plot_concentration(plan, "C002", ax=right, lang="zh")
+plan.explain("C002", lang="zh")
 
 # %% [markdown]
 # The certificate: what the verifier recomputed from the trade list alone · 核验结果，仅凭交易清单重新计算：
 
 # %%
-checks = plan.select("C002")["checks"]
+checks = plan["C002"].checks
 checks[["check", "sense", "before", "bound", "after", "verdict"]].head(12)
 
 # %% [markdown]
-# What holds the founder C001 back? Each line is the plan without one obstacle: what cannot be sold now costs most.
+# ## Pictures · 图
 #
-# 什么拖住了创始人 C001？每行是去掉一个障碍后的变化，最大的障碍是目前不能卖出的资产。
+# Each takes `ax=` and returns the Axes, and changes nothing global · 每张图接受 `ax=` 并返回 Axes，不改动任何全局设置：
 
 # %%
-plan.select("C001")["obstacles"]
+fig, (left, right) = plt.subplots(1, 2, figsize=(14, 4), layout="constrained")
+al.plot_buckets(plan, "C002", ax=left)
+_ = al.plot_trades(plan, "C002", ax=right)
+
+# %%
+fig, (left, right) = plt.subplots(1, 2, figsize=(14, 4), layout="constrained")
+al.plot_buckets(plan, "C002", ax=left, lang="zh")
+_ = al.plot_concentration(plan, "C002", ax=right, lang="zh")
+
+# %% [markdown]
+# Or every picture that the results at hand allow, on one page: the entrepreneur C003, with what crises would cost today
+# and after the plan, and what is left if the firm fails.
+#
+# 也可把手头结果能画的图放在一页：企业主 C003，包括各种危机在当前与方案后的损失，以及企业失败后还剩什么。
+
+# %%
+today, then = al.stress(plan.before), al.stress(plan.after)
+family, risk = al.household(analysis), al.measure_risk(analysis)
+al.pictures("C003", plan, today, then, family, risk)
+
+# %% [markdown]
+# What holds the founder C001 back? What cannot be sold now · 什么拖住了创始人 C001？目前不能卖出的资产：
+
+# %%
+plan["C001"].obstacles
+
+# %% [markdown]
+# ## What if · 假设
+#
+# One thing changed, everything else as it is: plain functions from a book to a book. `al.what_if_panel(book, "C003")`
+# puts controls over them (`pip install "allocator[notebook]"`).
+#
+# 只改一处，其余不变：都是从客户群到客户群的普通函数。`al.what_if_panel(book, "C003")` 提供可操作的面板。
+
+# %%
+asset = plan["C003"].trades.query("side == 'sell'")["asset_id"].iloc[0]
+attached = al.with_restriction(book, "C003", asset, "never_sell")
+milder = al.with_band(attached, "C003", "balanced")
+what_if = al.rebalance(al.analyze(milder["C003"], on=on))
+al.rebalance(al.analyze(book["C003"], on=on)).compare(what_if).T
 
 # %% [markdown]
 # ## Your own data · 自己的数据
@@ -123,7 +163,7 @@ mine = pd.DataFrame(
         "value": [200_000, 600_000, 2_500_000, 4_000_000],
     }
 )
-one = al.rebalance(al.analyze(al.read_book(mine), band="稳健型", on=dt.date(2026, 9, 30)))
+one = al.rebalance(al.analyze(al.read_book(mine), band="稳健型", on=on))
 one.trades[["side", "name", "amount", "cost", "because"]]
 
 # %% [markdown]
@@ -134,6 +174,4 @@ one.trades[["side", "name", "amount", "cost", "because"]]
 # 框架是数据。`chhabra` 把自住房计入保护性资产：除自住房外资产不多的家庭，集中度随之升高。
 
 # %%
-other = al.analyze(book, "chhabra", on=dt.date(2026, 9, 30))
-both = {"classic": analysis.summary["score"], "chhabra": other.summary["score"]}
-pd.DataFrame({"client_id": analysis.summary["client_id"], **both}).head(8)
+analysis.compare(al.analyze(book, "chhabra", on=on))[["total", "score", "limits_exceeded"]].head(8)

@@ -24,7 +24,7 @@ LAYERS = (
     ("allocator.schema", "allocator.sample"),
     ("allocator.config",),
     ("allocator.framework",),
-    ("allocator.psd",),
+    ("allocator.psd", "allocator.surveys"),
     ("allocator.assumptions",),
     ("allocator.price_history", "allocator.provenances", "allocator.replacement", "allocator.shrinkage"),
     ("allocator.estimation",),

@@ -224,6 +224,7 @@ def test_pyplot_is_never_loaded() -> None:
 def test_a_page_has_every_picture_that_the_results_allow(results: dict[type, Any]) -> None:
     page = al.pictures(CLIENT, *results.values())
     assert len(page.axes) == len(PICTURES)
+    assert page._repr_png_().startswith(b"\x89PNG")
     titles = [ax.get_title(loc="left") for ax in page.axes]
     assert len(set(titles)) >= len(PICTURES) - 1
     assert len(al.pictures("quiet", results[al.Plan].before).axes) == 3

@@ -28,6 +28,8 @@ STYLE: Final = (
     "font-variant-numeric:tabular-nums}.al-page .al-l{white-space:nowrap}.al-page .al-b{font-weight:600}"
     ".al-page .al-d{opacity:.75}.al-page .al-t{border-left:4px solid;padding-left:.5em}</style>"
 )
+PLAIN: Final = "tex2jax_ignore mathjax_ignore"
+"""Classes that keep notebooks from reading a formula into a name with dollar signs."""
 CLASSES: Final = {"number": "al-n", "label": "al-l"}
 
 
@@ -43,7 +45,7 @@ def fragment(blocks: Iterable[Block], words: Words) -> str:
     """
     parts = "".join(_block(b) for b in blocks)
     lang = "zh-CN" if words.lang == "zh" else words.lang
-    return f'{STYLE}<div class="al-page" lang="{lang}">{parts}</div>'
+    return f'{STYLE}<div class="al-page {PLAIN}" lang="{lang}">{parts}</div>'
 
 
 def brief(blocks: Blocks, words: Words, *, tables: int, rows: int) -> Blocks:

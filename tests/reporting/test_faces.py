@@ -126,6 +126,7 @@ def test_what_clients_wrote_is_text() -> None:
         assert "onerror" not in read.attributes
         assert "<script>alert(1)" in "".join(read.said)
         assert "\u202e" not in page
+        assert 'class="al-page tex2jax_ignore mathjax_ignore"' in page, "dollar signs would become formulas"
 
 
 def test_colours_show_on_white_and_on_black() -> None:
