@@ -1,0 +1,1 @@
+"""Plans of a whole book at once: the same programme, its numbers for all clients together, a compiled exact solver."""

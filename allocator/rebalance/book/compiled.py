@@ -1,0 +1,52 @@
+"""Compilation of the fast route's functions, kept on disk from one run to the next.
+
+The compiler looks at a function's own file alone when it asks whether what it kept still fits. These functions call
+each other over several files, so what is kept lies in a folder that the text of all of them names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@cache
+def folder() -> str:
+    """Where compiled functions are kept: the user's cache, or else a temporary folder of the user's own."""
+    import numba
+
+    text = hashlib.sha256(numba.__version__.encode())
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        text.update(file.read_bytes())
+    name = f"allocator-{text.hexdigest()[:16]}"
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    user = getattr(os, "getuid", lambda: 0)()
+    for place in (os.path.join(home, "allocator"), os.path.join(tempfile.gettempdir(), f"allocator-{user}")):
+        out = os.path.join(place, name)
+        try:
+            os.makedirs(out, mode=0o700, exist_ok=True)
+        except OSError:
+            continue
+        owner = os.stat(out).st_uid if hasattr(os, "getuid") else user
+        if owner == user and os.access(out, os.W_OK):
+            return out
+    return ""
+
+
+def compiled(function: Function) -> Function:
+    """Compile a function of numbers and arrays; it lets other threads run."""
+    import numba
+
+    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, folder()
+    try:
+        made: Function = numba.njit(function, nogil=True, cache=bool(folder()))
+    finally:
+        numba.config.CACHE_DIR = before
+    return made

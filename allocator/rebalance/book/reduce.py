@@ -1,0 +1,466 @@
+"""One client's programme made small: what is fixed, defined or an excess at a price is taken out, and put back.
+
+A generic presolve over the pattern in `form`: rows with one variable become bounds, pairs of rows become ranges, rows
+that can never bind are dropped. What is left is a `Quadratic` of some twenty variables and a cone. The answer is put
+back into every variable and multiplier of the conic programme, and judged there by sums over its own data.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from allocator.rebalance.book.active_set import FAR, INFEASIBLE, SOLVED, Quadratic, multiplier, put_row, quadratic
+from allocator.rebalance.book.compiled import compiled
+from allocator.rebalance.book.form import Form
+from allocator.typing import FloatArray, IntArray
+
+SAME = 1e-13
+"""Bounds nearer than this fix a variable."""
+
+CUTS = 48
+"""Most tangents to the cone that one client's search may need."""
+
+FREE, FIXED, PAIRED = 0, 1, 2
+"""What became of a base variable."""
+
+
+class Numbers(NamedTuple):
+    """The numbers of one client's conic programme: A (by columns, as rows ≤ b), b and q."""
+
+    entries: FloatArray
+    bound: FloatArray
+    price: FloatArray
+
+
+class Reduced(NamedTuple):
+    """A programme made small.
+
+    Attributes
+    ----------
+    status
+        SOLVED where it could be made, INFEASIBLE where two bounds contradict.
+    quadratic, constant
+        What is left, and what of the objective no variable can change.
+    kind, index, factor, fixed
+        Of each variable of the conic programme: what became of it; x = fixed + factor · y[index].
+    dense, dense_row
+        Of the defined variables: x = fixed + row · y; the row of each, −1 for none.
+    low_row, high_row
+        Rows that bound a fixed variable.
+    below, above
+        Per row of the quadratic: the conic rows of its lower and upper bound, −1 for none.
+    below_size, above_size
+        What their multipliers are divided by.
+    cone, cone_fixed
+        The vector in the cone is cone_fixed − cone · y; its head comes first.
+    spent
+        Multipliers of conic rows that no variable of the small programme can change.
+    buy_row, buy_shift, sell_row
+        Per instrument: the row of what is bought (its value is the purchase + shift), and of what is sold; −1 where it
+        is fixed.
+    tangent
+        First row of the quadratic that is a tangent to the cone.
+    """
+
+    status: int
+    quadratic: Quadratic
+    constant: float
+    kind: IntArray
+    index: IntArray
+    factor: FloatArray
+    fixed: FloatArray
+    dense: FloatArray
+    dense_row: IntArray
+    low_row: IntArray
+    high_row: IntArray
+    below: IntArray
+    above: IntArray
+    below_size: FloatArray
+    above_size: FloatArray
+    cone: FloatArray
+    cone_fixed: FloatArray
+    spent: FloatArray
+    buy_row: IntArray
+    buy_shift: FloatArray
+    sell_row: IntArray
+    tangent: int
+
+
+@compiled
+def reduce(form: Form, numbers: Numbers, held: FloatArray) -> Reduced:
+    """Make one client's programme small.
+
+    Parameters
+    ----------
+    form, numbers
+        Pattern and numbers.
+    held
+        Weights today, per instrument.
+    """
+    a, b, q = numbers.entries, numbers.bound, numbers.price
+    n, m = len(q), len(b)
+    lo, up = np.full(n, -FAR), np.full(n, FAR)
+    low_row, high_row = np.full(n, -1, np.int64), np.full(n, -1, np.int64)
+    kind, index = np.full(n, FREE, np.int64), np.full(n, -1, np.int64)
+    factor, fixed = np.zeros(n), np.zeros(n)
+    dense_row = np.full(n, -1, np.int64)
+    status = SOLVED
+    for r in form.single:
+        k = form.start[r]
+        c, v = form.column[k], a[form.entry[k]]
+        if v > 0 and b[r] / v < up[c]:
+            up[c], high_row[c] = b[r] / v, r
+        elif v < 0 and b[r] / v > lo[c]:
+            lo[c], low_row[c] = b[r] / v, r
+    for c in form.base:
+        if up[c] - lo[c] <= SAME:
+            if up[c] < lo[c] - 1e-9:
+                status = INFEASIBLE
+            kind[c], fixed[c] = FIXED, 0.5 * (lo[c] + up[c])
+    ranged = np.zeros(len(form.pairs), np.int64)
+    for k in range(len(form.pairs)):
+        top, bottom = form.pairs[k, 0], form.pairs[k, 1]
+        one, two = form.column[form.start[top]], form.column[form.start[top] + 1]
+        most, least = b[top], -b[bottom]
+        if kind[one] == FIXED and kind[two] == FIXED:
+            continue
+        if kind[one] == FREE and kind[two] == FREE:
+            if most - least <= SAME and lo[one] <= -FAR and up[one] >= FAR:
+                kind[one], fixed[one], factor[one] = PAIRED, most, -1.0
+                low_row[one], high_row[one] = bottom, top
+            else:
+                ranged[k] = 1
+            continue
+        c = two if kind[one] == FIXED else one
+        other = fixed[one] if kind[one] == FIXED else fixed[two]
+        if most - other < up[c]:
+            up[c], high_row[c] = most - other, top
+        if least - other > lo[c]:
+            lo[c], low_row[c] = least - other, bottom
+        if up[c] - lo[c] <= SAME:
+            if up[c] < lo[c] - 1e-9:
+                status = INFEASIBLE
+            kind[c], fixed[c] = FIXED, 0.5 * (lo[c] + up[c])
+    p = 0
+    for c in form.base:
+        if kind[c] == FREE:
+            index[c], factor[c] = p, 1.0
+            p += 1
+    for k in range(len(form.pairs)):
+        one, two = form.column[form.start[form.pairs[k, 0]]], form.column[form.start[form.pairs[k, 0]] + 1]
+        if kind[one] == PAIRED:
+            index[one] = index[two]
+    dense = np.zeros((len(form.defined), p))
+    for e in range(len(form.defined)):
+        c = form.defined[e]
+        own, rest = dense[e], b[form.by[e]]
+        pivot = 1.0
+        for k in range(form.start[form.by[e]], form.start[form.by[e] + 1]):
+            v, other = a[form.entry[k]], form.column[k]
+            if other == c:
+                pivot = v
+            elif v != 0.0:
+                rest -= v * fixed[other]
+                if index[other] >= 0:
+                    own[index[other]] -= v * factor[other]
+                elif dense_row[other] >= 0:
+                    own -= v * dense[dense_row[other]]
+        fixed[c] = rest / pivot
+        own /= pivot
+        dense_row[c] = e
+    curve, linear, constant = _objective(form, q, (index, factor, fixed, dense, dense_row), p)
+    spent = np.zeros(m)
+    rows, ends = np.zeros((len(form.general), p)), np.zeros((len(form.general), 2))
+    which = np.zeros(len(form.general), np.int64)
+    kept = 0
+    room_low, room_up = np.zeros(p), np.zeros(p)
+    for c in form.base:
+        if kind[c] == FREE:
+            room_low[index[c]], room_up[index[c]] = lo[c], up[c]
+    for r in form.general:
+        row = rows[kept]
+        h = _row(form, numbers, r, (index, factor, fixed, dense, dense_row), row)
+        cap = np.inf
+        if form.excess[r] >= 0:
+            cap = q[form.excess[r]]
+        most, size = 0.0, 0.0
+        for c in range(p):
+            v = row[c]
+            size = max(size, abs(v))
+            if v > 0:
+                most += v * room_up[c]
+            elif v < 0:
+                most += v * room_low[c]
+        if size < 1e-13:
+            if h < 0.0 and cap < FAR:
+                constant -= cap * h
+                spent[r] = cap
+            elif h < -1e-8:
+                status = INFEASIBLE
+        elif most > h + 1e-12 and cap > 0:
+            ends[kept, 0], ends[kept, 1], which[kept] = h, cap, r
+            kept += 1
+            continue
+        row[:] = 0.0
+    quad = quadratic(curve, linear, p + ranged.sum() + len(form.equations) + kept + CUTS)
+    total = len(quad.low)
+    below, above = np.full(total, -1, np.int64), np.full(total, -1, np.int64)
+    below_size, above_size = np.ones(total), np.ones(total)
+    buy_row, sell_row = np.full(len(held), -1, np.int64), np.full(len(held), -1, np.int64)
+    buy_shift = np.zeros(len(held))
+    first_w, first_v = form.weights[0], form.sells[0]
+    unit = np.zeros(p)
+    for c in form.base:
+        if kind[c] != FREE:
+            continue
+        unit[:] = 0.0
+        unit[index[c]] = 1.0
+        i = put_row(quad, unit, lo[c], up[c], np.inf)
+        for side in range(2):
+            r = high_row[c] if side else low_row[c]
+            if r >= 0:
+                size = 1.0
+                for k in range(form.start[r], form.start[r + 1]):
+                    if form.column[k] == c:
+                        size = abs(a[form.entry[k]])
+                if side:
+                    above[i], above_size[i] = r, size
+                else:
+                    below[i], below_size[i] = r, size
+        if first_w <= c < first_w + len(held):
+            j = c - first_w
+            buy_row[j], buy_shift[j] = i, held[j] - fixed[first_v + j]
+        elif first_v <= c < first_v + len(held):
+            sell_row[c - first_v] = i
+    for k in range(len(form.pairs)):
+        if ranged[k]:
+            top, bottom = form.pairs[k, 0], form.pairs[k, 1]
+            one, two = form.column[form.start[top]], form.column[form.start[top] + 1]
+            unit[:] = 0.0
+            unit[index[one]] = 1.0
+            unit[index[two]] = 1.0
+            i = put_row(quad, unit, -b[bottom], b[top], np.inf)
+            above[i], below[i] = top, bottom
+            j = min(one, two) - first_w
+            if 0 <= j < len(held):
+                buy_row[j], buy_shift[j] = i, held[j]
+    for r in form.equations:
+        unit[:] = 0.0
+        h = _row(form, numbers, r, (index, factor, fixed, dense, dense_row), unit)
+        if p == 0 or np.abs(unit).max() < 1e-13:
+            if abs(h) > 1e-8:
+                status = INFEASIBLE
+            continue
+        i = put_row(quad, unit, h, h, np.inf)
+        above[i], below[i] = r, r
+    for k in range(kept):
+        i = put_row(quad, rows[k], -FAR, ends[k, 0], ends[k, 1])
+        above[i] = which[k]
+    cone, cone_fixed = np.zeros((m - form.cone, p)), np.zeros(m - form.cone)
+    for r in range(form.cone, m):
+        cone_fixed[r - form.cone] = _row(
+            form, numbers, r, (index, factor, fixed, dense, dense_row), cone[r - form.cone]
+        )
+    return Reduced(
+        status, quad, constant, kind, index, factor, fixed, dense, dense_row, low_row, high_row, below, above,
+        below_size, above_size, cone, cone_fixed, spent, buy_row, buy_shift, sell_row, quad.count[1],
+    )  # fmt: skip
+
+
+@compiled
+def _row(
+    form: Form,
+    numbers: Numbers,
+    r: int,
+    terms: tuple[IntArray, FloatArray, FloatArray, FloatArray, IntArray],
+    out: FloatArray,
+) -> float:
+    """A row over the variables that are left (in ``out``, which must be 0), and its right side; its excess left out."""
+    index, factor, fixed, dense, dense_row = terms
+    h = numbers.bound[r]
+    for k in range(form.start[r], form.start[r + 1]):
+        v, c = numbers.entries[form.entry[k]], form.column[k]
+        if v == 0.0 or c == form.excess[r]:
+            continue
+        h -= v * fixed[c]
+        if index[c] >= 0:
+            out[index[c]] += v * factor[c]
+        elif dense_row[c] >= 0:
+            row = dense[dense_row[c]]
+            for i in range(len(out)):
+                out[i] += v * row[i]
+    return h
+
+
+@compiled
+def _objective(
+    form: Form, q: FloatArray, terms: tuple[IntArray, FloatArray, FloatArray, FloatArray, IntArray], p: int
+) -> tuple[FloatArray, FloatArray, float]:
+    """H, g and the constant over the variables that are left."""
+    index, factor, fixed, dense, dense_row = terms
+    curve, linear, constant = np.zeros((p, p)), np.zeros(p), 0.0
+    free = np.ones(len(q), np.int64)
+    for r in range(len(form.excess)):
+        if form.excess[r] >= 0:
+            free[form.excess[r]] = 0
+    for c in range(len(q)):
+        d = form.curve[c]
+        if not free[c] or (d == 0.0 and q[c] == 0.0):
+            continue
+        pull = q[c] + d * fixed[c]
+        constant += q[c] * fixed[c] + 0.5 * d * fixed[c] ** 2
+        i = index[c]
+        if i >= 0:
+            linear[i] += pull * factor[c]
+            curve[i, i] += d * factor[c] ** 2
+        elif dense_row[c] >= 0:
+            row = dense[dense_row[c]]
+            for i in range(p):
+                x = row[i]
+                if x != 0.0:
+                    linear[i] += pull * x
+                    if d != 0.0:
+                        x *= d
+                        for j in range(i + 1):
+                            curve[i, j] += x * row[j]
+    for i in range(p):
+        for j in range(i):
+            curve[j, i] = curve[i, j]
+    return curve, linear, constant
+
+
+@compiled
+def value(form: Form, numbers: Numbers, small: Reduced) -> tuple[float, FloatArray]:
+    """Objective of the present point, and every variable of the conic programme there, each excess at its least."""
+    x = small.fixed.copy()
+    y = small.quadratic.point
+    for c in range(len(x)):
+        if small.index[c] >= 0:
+            x[c] += small.factor[c] * y[small.index[c]]
+        elif small.dense_row[c] >= 0:
+            row = small.dense[small.dense_row[c]]
+            for i in range(len(y)):
+                x[c] += row[i] * y[i]
+    for r in range(form.equal, form.cone):
+        c = form.excess[r]
+        if c >= 0:
+            x[c] = 0.0
+            s = -numbers.bound[r]
+            for k in range(form.start[r], form.start[r + 1]):
+                s += numbers.entries[form.entry[k]] * x[form.column[k]]
+            x[c] = max(s, 0.0)
+    out = 0.0
+    for c in range(len(x)):
+        out += (numbers.price[c] + 0.5 * form.curve[c] * x[c]) * x[c]
+    return out, x
+
+
+@compiled
+def multipliers(form: Form, numbers: Numbers, small: Reduced, x: FloatArray, tangents: FloatArray) -> FloatArray:
+    """Multiplier of every conic row at the present point, put together from those of the small programme.
+
+    Parameters
+    ----------
+    x
+        From `value`.
+    tangents
+        Per row of the quadratic that is a tangent to the cone: its direction in the cone; others are not looked at.
+    """
+    a, q = numbers.entries, small.quadratic
+    z = small.spent.copy()
+    count = q.count[1]
+    for i in range(count):
+        force = multiplier(q, i)
+        if force == 0.0:
+            continue
+        up, down = small.above[i], small.below[i]
+        if i >= small.tangent:
+            t = i - small.tangent
+            z[form.cone] += force
+            for r in range(1, len(z) - form.cone):
+                z[form.cone + r] -= force * tangents[t, r]
+        elif up == down:
+            z[up] += force
+        elif force > 0:
+            z[up] += force / small.above_size[i]
+        else:
+            z[down] -= force / small.below_size[i]
+    for r in range(form.equal, form.cone):
+        c = form.excess[r]
+        if c >= 0:  # what the price leaves goes to the row that keeps the excess at 0 or above
+            z[form.excess_row[r]] = max(numbers.price[c] - z[r], 0.0)
+    pull = np.zeros(len(x))
+    for r in range(len(z)):
+        if z[r] != 0.0:
+            for k in range(form.start[r], form.start[r + 1]):
+                pull[form.column[k]] += a[form.entry[k]] * z[r]
+    for e in range(len(form.defined) - 1, -1, -1):
+        c, r = form.defined[e], form.by[e]
+        for k in range(form.start[r], form.start[r + 1]):
+            if form.column[k] == c:
+                z[r] = -(form.curve[c] * x[c] + numbers.price[c] + pull[c]) / a[form.entry[k]]
+        _spread(form, a, r, z[r], pull)
+    for stage in range(2):  # what pairs fix first: their rows know the variables that bounds fix
+        for c in form.base:
+            if small.kind[c] == 0:
+                continue
+            low, high = small.low_row[c], small.high_row[c]
+            paired = (low >= 0 and form.start[low + 1] - form.start[low] > 1) or (
+                high >= 0 and form.start[high + 1] - form.start[high] > 1
+            )
+            if paired != (stage == 0):
+                continue
+            away = form.curve[c] * x[c] + numbers.price[c] + pull[c]
+            r = low if away > 0 else high
+            if r < 0:
+                continue
+            size = 1.0
+            for k in range(form.start[r], form.start[r + 1]):
+                if form.column[k] == c:
+                    size = abs(a[form.entry[k]])
+            z[r] += abs(away) / size
+            _spread(form, a, r, abs(away) / size, pull)
+    return z
+
+
+@compiled
+def _spread(form: Form, a: FloatArray, r: int, force: float, pull: FloatArray) -> None:
+    for k in range(form.start[r], form.start[r + 1]):
+        pull[form.column[k]] += a[form.entry[k]] * force
+
+
+@compiled
+def proof(form: Form, numbers: Numbers, x: FloatArray, z: FloatArray) -> tuple[float, float, float]:
+    """Primal and dual residual and duality gap over the conic data, as `conic.Cone.proof` has them."""
+    a, b = numbers.entries, numbers.bound
+    m, n = len(b), len(x)
+    primal, dual, scale = 0.0, 0.0, 1.0
+    pull, slack = np.zeros(n), b.copy()
+    for r in range(m):
+        for k in range(form.start[r], form.start[r + 1]):
+            v, c = a[form.entry[k]], form.column[k]
+            slack[r] -= v * x[c]
+            pull[c] += v * z[r]
+    for r in range(form.cone):
+        primal = max(primal, abs(slack[r]) if r < form.equal else -slack[r])
+        if r >= form.equal:
+            dual = max(dual, -z[r])
+    if m > form.cone:
+        long_s, long_z = 0.0, 0.0
+        for r in range(form.cone + 1, m):
+            long_s += slack[r] ** 2
+            long_z += z[r] ** 2
+        primal = max(primal, np.sqrt(long_s) - slack[form.cone])
+        dual = max(dual, np.sqrt(long_z) - z[form.cone])
+    good, bound = 0.0, 0.0
+    for c in range(n):
+        bent = form.curve[c] * x[c]
+        good += (0.5 * bent + numbers.price[c]) * x[c]
+        bound -= 0.5 * bent * x[c]
+        dual = max(dual, abs(bent + numbers.price[c] + pull[c]))
+        scale = max(scale, abs(bent), abs(numbers.price[c]), abs(pull[c]))
+    for r in range(m):
+        bound -= b[r] * z[r]
+    return primal, dual / scale, abs(good - bound) / max(1.0, abs(good))
