@@ -121,6 +121,11 @@ class Cone:
             p_pattern = (np.asarray(rows)[upper], np.append(0, np.cumsum(counts)), shape)
         return a_map, pattern, split, b_rows, q_map, p_map, p_pattern, n
 
+    @property
+    def columns(self) -> list[tuple[Any, int]]:
+        """Parameters, and where each one begins in the vector of all."""
+        return list(self._place.values())
+
     def vector(self, values: Mapping[str, Any]) -> FloatArray:
         """Parameters as one vector, with a last entry of 1 for what is constant."""
         out = np.zeros(self.form.total_param_size + 1)

@@ -12,7 +12,7 @@ import pandas as pd
 from allocator.analysis import Analysis
 from allocator.assumptions import RiskTable, risk_table
 from allocator.limits import Budget, Limit, budgets
-from allocator.typing import AnyArray, FloatArray
+from allocator.typing import AnyArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -145,3 +145,26 @@ class Context:
     @property
     def _mix(self) -> FloatArray:
         return self.analysis.positions.mix_table
+
+    @cached_property
+    def class_columns(self) -> dict[str, FloatArray]:
+        """`by_class` as arrays."""
+        return {str(c): self.by_class[c].to_numpy("float64") for c in self.by_class}
+
+    @cached_property
+    def match(self) -> IntArray:
+        """Row of the shelf that each holding is, −1 for none."""
+        codes, words = pd.factorize(self.analysis.positions.holdings["product_id"])
+        places = np.array([self.shelf_places.get(str(w), -1) for w in words] + [-1], dtype="intp")
+        return places[codes]
+
+    @cached_property
+    def asset_ids(self) -> list[str]:
+        """Id of each holding."""
+        ids: list[str] = self.analysis.positions.holdings["asset_id"].tolist()
+        return ids
+
+    def issuer_codes(self, codes: dict[str, int]) -> IntArray:
+        """Code of each holding's issuer out of some names in small letters, −1 for others."""
+        found, words = pd.factorize(self.analysis.positions.holdings["issuer"])
+        return np.array([codes.get(str(w).casefold(), -1) for w in words] + [-1], dtype="intp")[found]
