@@ -27,6 +27,17 @@ from allocator.typing import FloatArray
 
 Preset = str | os.PathLike[str]
 GOALS: Final = ("target", "return")
+ENGINES: Final = ("auto", "book", "client")
+BOOK_FROM: Final = 300
+"""Clients from which on the book engine is taken by itself: it takes a second to load."""
+
+
+class How(TypedDict):
+    """How plans are made; see `rebalance`."""
+
+    hard: NotRequired[bool]
+    engine: NotRequired[Literal["auto", "book", "client"]]
+
 
 
 class Kept(TypedDict):
@@ -122,8 +133,8 @@ def rebalance(
     allow_unclassified: bool = False,
     explain: bool = True,
     goal: Literal["target", "return"] = "target",
-    hard: bool = False,
     objectives: Sequence[Objective] = (),
+    **how: Unpack[How],
 ) -> Plan:
     """Plan trades for every client of an analysis.
 
@@ -139,10 +150,15 @@ def rebalance(
     goal
         ``target``: closest to the target mix; ``return``: the highest expected return inside the band, its costs spread
         over the `return_years` of the framework.
-    hard
-        No limit may be exceeded; who cannot have that is ``infeasible``, and ``conflicts`` says why.
     objectives
         Your own terms of the objective, made with `allocator.objective`.
+    **how
+        ``hard``: no limit may be exceeded; who cannot have that is ``infeasible``, and ``conflicts`` says why.
+        ``engine``: ``"client"`` plans one client after the other, ``"book"`` all at once, some hundred times faster,
+        without explanations; both carry out the same programme, and each plan is certified. ``"auto"`` (the default)
+        takes the book engine for `BOOK_FROM` clients and more where nothing is to be explained. What the book engine
+        does not carry (limits on labels, CVaR, tracking, budgets, your own limits and objectives, hard mode, another
+        goal) it leaves to the other one, never out.
 
     Returns
     -------
@@ -152,17 +168,20 @@ def rebalance(
     Raises
     ------
     ConfigError
-        An unknown goal.
+        An unknown goal or engine, or explanations asked of the book engine.
     """
-    if goal not in GOALS:
-        raise ConfigError(f"unknown goal '{goal}'; allowed: {', '.join(GOALS)}")
+    engine = how.get("engine", "auto")
+    for what, said, allowed in (("goal", goal, GOALS), ("engine", engine, ENGINES)):
+        if said not in allowed:
+            raise ConfigError(f"unknown {what} '{said}'; allowed: {', '.join(allowed)}")
+    if engine == "book" and explain:
+        raise ConfigError("the book engine explains nothing; ask for explain=False, or for engine='client'")
     from allocator.rebalance.outcome import assemble
     from allocator.rebalance.planner import Planner
     from allocator.rebalance.problem import Aim
 
-    aim = Aim(goal=goal, hard=hard, objectives=tuple(objectives))
+    aim = Aim(goal=goal, hard=how.get("hard", False), objectives=tuple(objectives))
     planner = Planner(analysis, allow_unclassified, explain, aim)
-    plans = [planner.plan(i) for i in range(len(analysis))]
 
     def again(positions: Positions, unit: FloatArray) -> Analysis:
         return measure(
@@ -175,4 +194,10 @@ def rebalance(
             own=analysis.own,
         )
 
-    return assemble(analysis, plans, again)
+    if engine == "book" or (engine == "auto" and not explain and len(analysis) >= BOOK_FROM):
+        from allocator.rebalance.book.engine import plan_book
+
+        found = plan_book(planner, again)
+        if found is not None:
+            return found
+    return assemble(analysis, [planner.plan(i) for i in range(len(analysis))], again)

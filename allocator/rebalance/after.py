@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,11 +9,11 @@ import pandas as pd
 
 from allocator.analysis import Analysis
 from allocator.positions import Positions, class_tax, gain_tax
-from allocator.rebalance.client_plan import ClientPlan, Line
-from allocator.typing import AnyArray, FloatArray
+from allocator.rebalance.lines import Lines
+from allocator.typing import AnyArray, FloatArray, IntArray
 
 
-def positions_after(analysis: Analysis, plans: Sequence[ClientPlan]) -> Positions:
+def positions_after(analysis: Analysis, lines: Lines) -> Positions:
     """Positions once the trades are done; what is new comes behind each client's own holdings, the cash flow is spent.
 
     A holding sold whole stays with value 0, so that nothing disappears from sight. What was paid for a holding grows by
@@ -23,44 +22,41 @@ def positions_after(analysis: Analysis, plans: Sequence[ClientPlan]) -> Position
     p = analysis.positions
     value, owed = np.rint(p.value * 100), np.rint(p.debts.value * 100)
     rates = class_tax(analysis.framework)
-    new: list[tuple[int, Line]] = []
-    for i, plan in enumerate(plans):
-        for line in plan.lines:
-            if line.debt >= 0:
-                owed[line.debt] -= line.order.cents
-            elif line.holding >= 0:
-                value[line.holding] += line.order.cents * (1 if line.order.side == "buy" else -1)
-            else:
-                new.append((i, line))
-    planned = np.array([bool(x.lines) for x in plans], dtype=bool)
+    repaid, held = lines.debt >= 0, lines.holding >= 0
+    signed = np.where(lines.side == "sell", -lines.cents, lines.cents).astype("float64")
+    np.add.at(owed, lines.debt[repaid], -signed[repaid])
+    np.add.at(value, lines.holding[held], signed[held])
+    new = lines.take(np.flatnonzero(~repaid & ~held))
+    planned = np.zeros(len(p), dtype=bool)
+    planned[lines.client] = True
     left = np.divide(owed / 100, p.debts.value, out=np.ones(len(owed)), where=p.debts.value > 0)
     debts = replace(p.debts, value=owed / 100, service=np.round(p.debts.service * left, 2))
     p = replace(p, debts=debts, cash_flow=np.where(planned, 0.0, p.cash_flow))
     basis, units = _paid(p, value / 100), _units(p, value / 100)
-    if not new:
+    if not len(new):
         tax = gain_tax(rates[p.klass], value / 100, basis)
         return replace(p, value=value / 100, quantity=units, basis=basis, tax=tax)
-    client = np.concatenate([p.client, [i for i, _ in new]])
+    client = np.concatenate([p.client, new.client])
     order = np.argsort(client, kind="stable")
-    codes = analysis.framework.class_codes
-    klass = np.array([line.klass for _, line in new], dtype="intp")
-    classes = [analysis.framework.classes[codes[k]] for k in klass]
+    f = analysis.framework
+    codes = np.array(f.class_codes, dtype=object)
+    buckets = np.array([c.bucket for c in f.classes.values()], dtype=object)
     rows = pd.DataFrame(
         {
-            "client_id": p.clients["client_id"].to_numpy()[[i for i, _ in new]],
-            "asset_id": [x.order.asset_id for _, x in new],
-            "name": [x.name for _, x in new],
-            "asset_class": [codes[k] for k in klass],
-            "bucket": [c.bucket for c in classes],
+            "client_id": p.clients["client_id"].take(new.client).array,
+            "asset_id": new.asset_id,
+            "name": new.name,
+            "asset_class": codes[new.klass],
+            "bucket": buckets[new.klass],
             "rule": "product",
-            "product_id": [x.product_id for _, x in new],
-            "issuer": [x.issuer_name for _, x in new],
+            "product_id": new.product_id,
+            "issuer": new.issuer_name,
             **_labels(p, new),
             "row": 0,
         }
     )
-    bought = np.array([float(x.order.cents) for _, x in new]) / 100
-    pace = np.array([c.sellable for c in classes])
+    bought = new.cents / 100
+    pace = np.array([c.sellable for c in f.classes.values()])[new.klass]
 
     def stacked(old: AnyArray, more: AnyArray) -> AnyArray:
         return np.concatenate([old, more])[order]
@@ -68,13 +64,14 @@ def positions_after(analysis: Analysis, plans: Sequence[ClientPlan]) -> Position
     count = len(new)
     none = np.zeros(count, dtype=bool)
     amounts, costs = stacked(value / 100, bought), stacked(basis, bought)
+    rows = rows.astype({c: p.holdings[c].dtype for c in rows})
     return replace(
         p,
-        holdings=pd.concat([p.holdings, rows], ignore_index=True).iloc[order].reset_index(drop=True),
+        holdings=pd.concat([p.holdings, rows], ignore_index=True).take(order).reset_index(drop=True),
         client=client[order],
         start=np.searchsorted(client[order], np.arange(len(p) + 1)),
-        klass=stacked(p.klass, klass),
-        mix=stacked(p.mix, klass),
+        klass=stacked(p.klass, new.klass),
+        mix=stacked(p.mix, new.klass),
         value=amounts,
         quantity=stacked(units, np.full(count, np.nan)),
         issuer=stacked(p.issuer, _issuer_codes(new, int(p.issuer.max(initial=-1)) + 1)),
@@ -91,7 +88,7 @@ def positions_after(analysis: Analysis, plans: Sequence[ClientPlan]) -> Position
         sell_first=stacked(p.sell_first, none),
         indivisible=stacked(p.indivisible, none),
         basis=costs,
-        tax=gain_tax(np.concatenate([rates[p.klass], rates[klass]])[order], amounts, costs),
+        tax=gain_tax(np.concatenate([rates[p.klass], rates[new.klass]])[order], amounts, costs),
     )
 
 
@@ -108,19 +105,18 @@ def _units(p: Positions, value: FloatArray) -> FloatArray:
     return np.asarray(unit * value, dtype="float64")
 
 
-def _labels(p: Positions, new: Sequence[tuple[int, Line]]) -> dict[str, list[str]]:
+def _labels(p: Positions, new: Lines) -> dict[str, AnyArray]:
     """Sector, country and currency of what is new: those of the product; a generic one is in the client's currency."""
-    products = p.shelf.set_index("product_id")[["sector", "country", "currency"]].to_dict("index")
-    home = p.clients["currency"].tolist()
-    found = [(home[i], products.get(x.product_id, {})) for i, x in new]
-    return {
-        "sector": [x.get("sector", "") for _, x in found],
-        "country": [x.get("country", "") for _, x in found],
-        "currency": [x.get("currency") or own for own, x in found],
-    }
+    home = p.clients["currency"].to_numpy(dtype=object)[new.client]
+    out = {c: np.append(p.shelf[c].to_numpy(dtype=object), "")[new.product] for c in ("sector", "country", "currency")}
+    return out | {"currency": np.where(out["currency"] == "", home, out["currency"])}
 
 
-def _issuer_codes(new: Sequence[tuple[int, Line]], free: int) -> AnyArray:
+def _issuer_codes(new: Lines, free: int) -> IntArray:
     """Issuer codes of new holdings: that of the client's holdings of the same issuer, else codes not used yet."""
-    fresh: dict[tuple[int, int], int] = {}
-    return np.array([x.issuer if x.issuer >= 0 else fresh.setdefault((i, x.issuer), free + len(fresh)) for i, x in new])
+    out = new.issuer.copy()
+    fresh = np.flatnonzero(out < 0)
+    if len(fresh):
+        pairs = np.stack([new.client[fresh], out[fresh]])
+        out[fresh] = free + np.unique(pairs, axis=1, return_inverse=True)[1].reshape(-1)
+    return out

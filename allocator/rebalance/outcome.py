@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
 
@@ -15,15 +16,53 @@ from allocator.positions import Positions
 from allocator.rebalance.after import positions_after
 from allocator.rebalance.client_plan import ClientPlan
 from allocator.rebalance.conflicts import Conflict
-from allocator.typing import FloatArray
+from allocator.rebalance.lines import Lines, lines_of
+from allocator.typing import AnyArray, BoolArray, FloatArray, IntArray
 
 FROM_LINES = TRADES[: TRADES.index("share_before")]
 """Columns of the trades that come from the plans; the others from the measures before and after."""
 
+Measure = Callable[[Positions, FloatArray], Analysis]
+"""Measures positions, given what excesses are a fraction of (the total of today)."""
 
-def assemble(
-    analysis: Analysis, plans: Sequence[ClientPlan], measure: Callable[[Positions, FloatArray], Analysis]
-) -> Plan:
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What is said of each client's plan, as arrays in the order of the book; see `allocator.plan.Plan.summary`."""
+
+    status: AnyArray
+    reason: AnyArray
+    reason_row: IntArray
+    objective: FloatArray
+    gap: FloatArray
+    gap_whole: FloatArray
+    primal: FloatArray
+    dual: FloatArray
+    duality_gap: FloatArray
+    solver: AnyArray
+    missing: FloatArray
+    certificate: BoolArray
+
+
+def verdicts_of(plans: Sequence[ClientPlan]) -> Verdicts:
+    """What is said of plans that were made one by one."""
+    return Verdicts(
+        status=np.array([p.status for p in plans], dtype=object),
+        reason=np.array([p.reason for p in plans], dtype=object),
+        reason_row=np.array([p.reason_row for p in plans], dtype="int64"),
+        objective=np.array([p.objective for p in plans], dtype="float64"),
+        gap=np.array([p.gap for p in plans], dtype="float64"),
+        gap_whole=np.array([p.best_whole for p in plans], dtype="float64"),
+        primal=np.array([p.proof.primal for p in plans], dtype="float64"),
+        dual=np.array([p.proof.dual for p in plans], dtype="float64"),
+        duality_gap=np.array([p.proof.gap for p in plans], dtype="float64"),
+        solver=np.array([p.solver for p in plans], dtype=object),
+        missing=np.array([p.missing for p in plans], dtype="float64"),
+        certificate=np.array([p.certificate.holds for p in plans], dtype=bool),
+    )
+
+
+def assemble(analysis: Analysis, plans: Sequence[ClientPlan], measure: Measure) -> Plan:
     """Put the plans of all clients into one result.
 
     Parameters
@@ -33,15 +72,34 @@ def assemble(
     plans
         One per client, in the order of the book.
     measure
-        Measures positions, given what excesses are a fraction of (the total of today).
+        See `Measure`.
     """
-    after = measure(positions_after(analysis, plans), analysis.exposures.total)
     pairs = list(zip(analysis.client_ids, plans, strict=True))
-    trades = _frame(FROM_LINES, (row for c, plan in pairs for row in _trades(c, plan)))
-    numbers = {"amount": "float64", "cost": "float64", "tax": "float64", "asset_class": "int64"}
-    trades = trades.astype({c: numbers.get(c, "str") for c in FROM_LINES})
+    checks = _frame(TABLES["checks"], (row for c, plan in pairs for row in checks_of(c, plan)))
+    return put_together(analysis, (lines_of(list(enumerate(plans))), verdicts_of(plans), checks), measure, plans)
+
+
+def put_together(
+    analysis: Analysis,
+    found: tuple[Lines, Verdicts, pd.DataFrame],
+    measure: Measure,
+    explained: Sequence[ClientPlan] = (),
+) -> Plan:
+    """One result out of trades, verdicts and checks, however they were made.
+
+    Parameters
+    ----------
+    analysis, measure
+        As for `assemble`.
+    found
+        Trades, what is said of each plan, and the certificates' rows.
+    explained
+        Plans that have more to say: one per client, or none at all.
+    """
+    lines, verdicts, checks = found
+    after = measure(positions_after(analysis, lines), analysis.exposures.total)
+    pairs = list(zip(analysis.client_ids, explained, strict=False))
     rows = {
-        "checks": _checks,
         "obstacles": _obstacles,
         "prices": _prices,
         "suitability": _modes,
@@ -55,10 +113,10 @@ def assemble(
     whole = pd.Series(analysis.exposures.total, index=analysis.client_ids)
     other = tables["alternatives"]
     other["amount"] = (other["amount"].astype("float64") * whole.reindex(other["client_id"]).to_numpy()).round(2)
-    found = (row for i, (c, plan) in enumerate(pairs) for row in _conflicts(c, i, plan.conflicts, analysis))
-    tables["conflicts"] = _frame(TABLES["conflicts"], found)
-    trades = _with_shares(trades, analysis, after)[list(TRADES)]
-    return Plan(analysis, after, _summary(analysis, after, plans), trades, **tables)
+    clashes = (row for i, (c, plan) in enumerate(pairs) for row in _conflicts(c, i, plan.conflicts, analysis))
+    tables |= {"checks": checks, "conflicts": _frame(TABLES["conflicts"], clashes)}
+    trades = _with_shares(_trades(analysis, lines), analysis, after)[list(TRADES)]
+    return Plan(analysis, after, _summary((analysis, after), lines, verdicts), trades, **tables)
 
 
 Rows = Iterable[tuple[Any, ...]]
@@ -68,14 +126,29 @@ def _frame(columns: Sequence[str], rows: Rows) -> pd.DataFrame:
     return pd.DataFrame(list(rows), columns=list(columns))
 
 
-def _trades(c: str, plan: ClientPlan) -> Rows:
-    for x in plan.lines:
-        o = x.order
-        money = (o.cents / 100, o.cost_cents / 100, o.tax_cents / 100)
-        yield c, o.asset_id, x.name, x.klass, "", x.product_id, o.side, *money, x.reason.because, x.reason.sense
+def _trades(analysis: Analysis, lines: Lines) -> pd.DataFrame:
+    frame = pd.DataFrame(
+        {
+            "client_id": analysis.positions.clients["client_id"].take(lines.client).array,
+            "asset_id": lines.asset_id,
+            "name": lines.name,
+            "asset_class": lines.klass,
+            "bucket": "",
+            "product_id": lines.product_id,
+            "side": lines.side,
+            "amount": lines.cents / 100,
+            "cost": lines.cost / 100,
+            "tax": lines.tax / 100,
+            "because": lines.because,
+            "sense": lines.sense,
+        }
+    )[list(FROM_LINES)]
+    numbers = {"amount": "float64", "cost": "float64", "tax": "float64", "asset_class": "int64"}
+    return frame.astype({c: numbers.get(c, "str") for c in FROM_LINES})
 
 
-def _checks(c: str, plan: ClientPlan) -> Rows:
+def checks_of(c: str, plan: ClientPlan) -> Rows:
+    """Rows of a certificate."""
     for k in plan.certificate.checks:
         numbers = map(_number, (k.before, k.bound, k.after, k.excess_before, k.excess_after))
         yield c, k.check, k.sense, *numbers, k.verdict
@@ -153,40 +226,33 @@ def _with_shares(trades: pd.DataFrame, before: Analysis, after: Analysis) -> pd.
     )
 
 
-def _summary(before: Analysis, after: Analysis, plans: Sequence[ClientPlan]) -> pd.DataFrame:
-    def money(side: str | None, what: str = "cents") -> FloatArray:
-        sums = [sum(getattr(x.order, what) for x in p.lines if side in (None, x.order.side)) for p in plans]
-        return np.array(sums, dtype="float64") / 100
+def _summary(measured: tuple[Analysis, Analysis], lines: Lines, verdicts: Verdicts) -> pd.DataFrame:
+    before, after = measured
 
-    buys, sells = money("buy"), money("sell")
+    def money(amounts: AnyArray, side: str = "") -> FloatArray:
+        kept = lines.side == side if side else np.ones(len(lines), dtype=bool)
+        sums = np.bincount(lines.client[kept], weights=amounts[kept], minlength=len(before))
+        return np.asarray(sums, dtype="float64") / 100
+
+    buys, sells = money(lines.cents, "buy"), money(lines.cents, "sell")
     total = np.where(before.exposures.total > 0, before.exposures.total, np.nan)
-    columns = {
+    said = {f.name: getattr(verdicts, f.name) for f in fields(verdicts)}
+    columns = said | {
         "client_id": before.client_ids,
-        "status": [p.status for p in plans],
-        "reason": [p.reason for p in plans],
-        "reason_row": [p.reason_row for p in plans],
-        "objective": [p.objective for p in plans],
-        "gap": [p.gap for p in plans],
-        "gap_whole": [p.best_whole for p in plans],
-        "primal": [p.proof.primal for p in plans],
-        "dual": [p.proof.dual for p in plans],
-        "duality_gap": [p.proof.gap for p in plans],
-        "solver": [p.solver for p in plans],
-        "cost": money(None, "cost_cents"),
-        "tax": money(None, "tax_cents"),
+        "cost": money(lines.cost),
+        "tax": money(lines.tax),
         "turnover": (buys + sells) / 2 / total,
         "buys": buys,
         "sells": sells,
-        "repaid": money("repay"),
-        "trades": [len(p.lines) for p in plans],
+        "repaid": money(lines.cents, "repay"),
+        "trades": np.bincount(lines.client, minlength=len(before)),
         "score_before": before.concentration.score,
         "score_after": after.concentration.score,
         "limits_before": before.limit_table.exceeded.sum(axis=1),
         "limits_after": after.limit_table.exceeded.sum(axis=1),
-        "missing": [p.missing for p in plans],
-        "certificate": [p.certificate.holds for p in plans],
     }
-    return pd.DataFrame(columns)[list(SUMMARY)]
+    texts = dict.fromkeys(("client_id", "status", "reason", "solver"), "str")
+    return pd.DataFrame(columns)[list(SUMMARY)].astype(texts)
 
 
 def _number(value: Decimal | None) -> float:

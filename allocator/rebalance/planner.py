@@ -23,6 +23,7 @@ from allocator.rebalance.reasons import Reason, reasons
 from allocator.rebalance.rounding import Cents, Money, to_money
 from allocator.rebalance.shadow import shadows
 from allocator.rebalance.start import shortfall, start_of
+from allocator.typing import AnyArray
 from allocator.verify import Certificate
 
 
@@ -195,20 +196,35 @@ class Planner:
                 out.append(Line(order, j, x, why[j]))
         return tuple(out)
 
+    def refusals(self) -> dict[str, AnyArray]:
+        """Per client: ``status``, ``reason`` and ``reason_row`` of who is not planned; an empty status for who is."""
+        a, n = self.analysis, len(self.analysis)
+        status, reason = np.full(n, "", dtype=object), np.full(n, "", dtype=object)
+        row = np.zeros(n, dtype="int64")
+        e = a.exposures
+        for word, code, where in (  # the last one that fits is what is said
+            ("insolvent", "", np.round(e.equity, 2) <= 0),
+            ("invalid", "nothing_in_buckets", (np.round(e.total, 2) <= 0) & (e.debt <= 0)),
+            ("invalid", "band_missing", a.positions.band < 0),
+            ("invalid", "unknown_class", (e.unclassified > 0) & (not self.allow_unclassified)),
+        ):
+            status[where], reason[where] = word, code
+        if self.blocked:
+            known = a.positions.clients["client_id"]
+            for i in np.flatnonzero(known.isin(list(self.blocked)).to_numpy(bool)).tolist():
+                status[i] = "invalid"
+                reason[i], row[i] = self.blocked[str(known.iloc[i])]
+        return {"status": status, "reason": reason, "reason_row": row}
+
+    @cached_property
+    def _refusals(self) -> dict[str, AnyArray]:
+        return self.refusals()
+
     def _refused(self, i: int) -> ClientPlan | None:
-        a = self.analysis
-        client = str(a.positions.clients["client_id"].iloc[i])
-        if client in self.blocked:
-            return ClientPlan("invalid", *self.blocked[client])
-        if a.exposures.unclassified[i] > 0 and not self.allow_unclassified:
-            return ClientPlan("invalid", "unknown_class")
-        if a.positions.band[i] < 0:
-            return ClientPlan("invalid", "band_missing")
-        if round(a.exposures.total[i], 2) <= 0 and a.exposures.debt[i] <= 0:
-            return ClientPlan("invalid", "nothing_in_buckets")
-        if round(a.exposures.equity[i], 2) <= 0:
-            return ClientPlan("insolvent")
-        return None
+        r = self._refusals
+        if r["status"][i] == "":
+            return None
+        return ClientPlan(str(r["status"][i]), str(r["reason"][i]), int(r["reason_row"][i]))
 
     def _in_order(self, i: int, problem: Problem) -> bool:
         """Every limit holds at the starting point and no bucket has drifted: the 5/25 rule."""

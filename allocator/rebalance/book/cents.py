@@ -101,9 +101,7 @@ def to_cents(batch: Batch, buy: FloatArray, sell: FloatArray) -> Amounts:
         left[open_] = _left(bought[open_], sold[open_], due[open_], tuple(r[open_] for r in rates))
     bought[rows, cash] = np.maximum(left, 0)
     sold[rows, cash] = np.maximum(-left, 0)
-    return Amounts(
-        bought, sold, cost_cents(bought, rates[0]), cost_cents(sold, rates[1]), cost_cents(sold, rates[2])
-    )
+    return Amounts(bought, sold, cost_cents(bought, rates[0]), cost_cents(sold, rates[1]), cost_cents(sold, rates[2]))
 
 
 def _left(bought: Cents, sold: Cents, due: Cents, rates: tuple[FloatArray, ...]) -> Cents:

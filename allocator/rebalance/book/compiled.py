@@ -44,9 +44,10 @@ def compiled(function: Function) -> Function:
     """Compile a function of numbers and arrays; it lets other threads run."""
     import numba
 
-    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, folder()
+    settings: Any = numba.config
+    before, settings.CACHE_DIR = settings.CACHE_DIR, folder()
     try:
         made: Function = numba.njit(function, nogil=True, cache=bool(folder()))
     finally:
-        numba.config.CACHE_DIR = before
+        settings.CACHE_DIR = before
     return made

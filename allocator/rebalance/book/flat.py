@@ -1,4 +1,4 @@
-"""What the clients of a book can trade, all in one set of arrays: `allocator.rebalance.instruments` for many at once."""
+"""What the clients of a book can trade, in one set of arrays: `allocator.rebalance.instruments` for many at once."""
 
 from __future__ import annotations
 
@@ -36,8 +36,10 @@ class Flat:
         Of a debt: the instrument that secures it, −1 for none.
     cash
         Of each client: the instrument that leftovers go to.
+    asset
+        Code of the asset, unique over the book; the accounts of one asset share it.
     shared
-        Of each client: whether an asset lies in several accounts.
+        Of each client: how many assets lie in several accounts.
     """
 
     who: IntArray
@@ -69,7 +71,8 @@ class Flat:
     secures: IntArray
     cash: IntArray
     inside: FloatArray
-    shared: BoolArray
+    asset: IntArray
+    shared: IntArray
 
     def __len__(self) -> int:
         return len(self.w0)
@@ -127,7 +130,9 @@ def flat_of(who: IntArray, context: Context) -> Flat:
     currency = p.clients["currency"].map(p.rates).to_numpy("float64", na_value=np.nan)[who]
     rate = currency[columns["client"]]
     apart = np.isnan(rate) & ((columns["minimum"] > 0) | (columns["lot"] > 0))
-    asset = columns.pop("asset")
+    asset = columns["asset"]
+    free = int(asset.max(initial=-1)) + 1
+    columns["asset"] = np.where(asset >= 0, asset, free + np.arange(len(asset)))
     issuer = _issuers(columns.pop("maker"), columns, context)
     return Flat(
         who=who,
@@ -288,13 +293,11 @@ def _issuers(maker: IntArray, c: Columns, context: Context) -> IntArray:
     return out
 
 
-def _shared(client: IntArray, asset: IntArray, n: int) -> BoolArray:
-    """Clients with one asset in several accounts."""
+def _shared(client: IntArray, asset: IntArray, n: int) -> IntArray:
+    """How many assets of each client lie in several accounts."""
     held = asset >= 0
     _, first, counts = np.unique(asset[held], return_index=True, return_counts=True)
-    out = np.zeros(n, dtype=bool)
-    out[client[held][first[counts > 1]]] = True
-    return out
+    return np.bincount(client[held][first[counts > 1]], minlength=n)
 
 
 def _of_class(klass: IntArray, context: Context) -> Columns:

@@ -160,8 +160,10 @@ class _Pattern(NamedTuple):
 
     def kinds(self, base: set[int], taken: set[int]) -> tuple[IntArray, IntArray, IntArray]:
         """Rows by kind: one base variable, pairs over two, the rest."""
-        single, general, waiting = [], [], {}
-        pairs = []
+        single: list[int] = []
+        general: list[int] = []
+        pairs: list[tuple[int, int]] = []
+        waiting: dict[tuple[int, int, float], int] = {}
         for r in range(self.equal, self.cone):
             cols = [int(self.column[k]) for k in self.of(r)]
             if r in taken or not cols:

@@ -8,13 +8,16 @@ from dataclasses import replace
 import numpy as np
 
 from allocator.rebalance.book.flat import Flat
-from allocator.rebalance.book.numbers import Group, count_rows
+from allocator.rebalance.book.limit_rows import Group, count_rows
 from allocator.rebalance.context import Context
 from allocator.rebalance.model import SIZES, Shape
-from allocator.typing import IntArray
+from allocator.typing import FloatArray, IntArray
 
 STEP = 8
 """Limit rows are padded to a multiple of this: few shapes, each compiled once; what is padding costs nothing."""
+
+SHARED = 2
+"""The same for assets in several accounts, which are a risk factor of their own each."""
 
 MOST = 512
 """Clients whose numbers are made at once: they fit into a processor's cache, and memory stays small."""
@@ -41,9 +44,11 @@ def groups_of(flat: Flat, among: IntArray, context: Context) -> Iterator[Group]:
             group = _group(flat, of_size[k : k + MOST], int(n), context)
             rows = count_rows(group)
             tall = np.maximum(-(-rows // STEP) * STEP, STEP)
-            for height in np.unique(tall):
-                part = _part(group, np.flatnonzero(tall == height))
-                yield replace(part, shape=part.shape._replace(rows=int(height)))
+            more = -(-flat.shared[group.who] // SHARED) * SHARED
+            for height, extra in np.unique(np.stack([tall, more]), axis=1).T:
+                part = _part(group, np.flatnonzero((tall == height) & (more == extra)))
+                factors = part.shape.factors + int(extra)
+                yield replace(part, shape=part.shape._replace(rows=int(height), factors=factors))
 
 
 def _group(flat: Flat, who: IntArray, n: int, context: Context) -> Group:
@@ -55,8 +60,8 @@ def _group(flat: Flat, who: IntArray, n: int, context: Context) -> Group:
     place = flat.who[who]
     total = a.exposures.total[place]
 
-    def wide(values: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
-        return np.append(values, 0.0)[at]
+    def wide(values: FloatArray) -> FloatArray:
+        return np.asarray(np.append(values, 0.0)[at])
 
     return Group(
         shape, who, place, at, context, flat, wide(flat.inside), wide(flat.counts), wide(flat.w0),

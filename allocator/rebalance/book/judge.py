@@ -23,9 +23,8 @@ class Over:
     @property
     def worst(self) -> FloatArray:
         """The largest of each client."""
-        return np.maximum(
-            np.maximum(self.rows.max(axis=1, initial=0.0), self.names.max(axis=1, initial=0.0)), self.sigma
-        )
+        most = np.maximum(self.rows.max(axis=1, initial=0.0), self.names.max(axis=1, initial=0.0))
+        return np.asarray(np.maximum(most, self.sigma))
 
 
 def excess(batch: Batch, weights: FloatArray) -> Over:

@@ -41,7 +41,7 @@ def motives(batch: Batch, after: FloatArray) -> IntArray:
     after
         Weights after the plan, as fractions of the total today.
     """
-    g, v = batch.group, batch.values
+    g = batch.group
     context, rows = g.context, batch.rows
     limits = context.limits
     change = after - g.w0
@@ -91,7 +91,7 @@ def _slope(batch: Batch) -> FloatArray:
     own = v["0_own"] ** 2 * w
     size = np.sqrt((factors**2).sum(axis=1) + (own * w).sum(axis=1))
     pull = np.einsum("bfn,bf->bn", v["0_loadings"], factors) + own
-    return np.divide(pull, size[:, None], out=np.zeros_like(pull), where=size[:, None] > 0)
+    return np.asarray(np.divide(pull, size[:, None], out=np.zeros_like(pull), where=size[:, None] > 0))
 
 
 def _others(batch: Batch, change: FloatArray, found: IntArray) -> IntArray:

@@ -1,107 +1,19 @@
-"""The numbers of many clients' programmes at once: what `allocator.rebalance.problem` and `model.padded` give for one."""
+"""The numbers of many clients' programmes at once: what `problem` and `model.padded` give for one client."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
-from allocator.framework import Family
-from allocator.limits import Kind, Limit, needed_months
-from allocator.rebalance.book.flat import Flat
+from allocator.rebalance.book.limit_rows import Group, Rows, rows_of
 from allocator.rebalance.book.starts import Starts
-from allocator.rebalance.context import Context
 from allocator.rebalance.instruments import UNBOUNDED
-from allocator.rebalance.model import SLACK, Shape
+from allocator.rebalance.model import SLACK
 from allocator.rebalance.problem import NEAR, STILL
-from allocator.typing import AnyArray, BoolArray, FloatArray, IntArray
-
-
-@dataclass(frozen=True)
-class Group:
-    """Clients whose programmes have one shape, with the arrays that every limit looks at; B clients of n instruments.
-
-    Attributes
-    ----------
-    shape
-        What they are padded to.
-    who, place, at
-        The clients' places in `Flat.who`, their places in the analysis, and B × n: their instruments in `Flat`, −1 for
-        padding.
-    context, flat
-        Where they come from.
-    inside, counts, w0
-        B × n, 0 for padding.
-    debt, total
-        B: D / T, and T in money.
-    """
-
-    shape: Shape
-    who: IntArray
-    place: IntArray
-    at: IntArray
-    context: Context
-    flat: Flat
-    inside: FloatArray
-    counts: FloatArray
-    w0: FloatArray
-    debt: FloatArray
-    total: FloatArray
-
-    def wide(self, values: AnyArray, fill: float = 0.0) -> AnyArray:
-        """Values of instruments as B × n."""
-        out = np.append(values, np.asarray(fill, dtype=values.dtype))[self.at]
-        return np.asarray(out)
-
-    @property
-    def band(self) -> IntArray:
-        """Risk band of each client."""
-        return self.context.analysis.positions.band[self.place]
-
-    def bound(self, limit: Limit | str) -> FloatArray:
-        """Bound of a limit, or of the one with some key, per client; NaN where there is none."""
-        if isinstance(limit, str):
-            found = next((x for x in self.context.limits if x.key == limit), None)
-            if found is None:
-                return np.full(len(self.who), np.nan)
-            limit = found
-        return np.array(limit.bounds)[self.band]
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows of the limits, B × k × n and B × k; see `allocator.rebalance.rows.Row`.
-
-    ``limit`` is the place of a row's limit among all, −1 for rules of the house and padding.
-    """
-
-    left: FloatArray
-    bound: FloatArray
-    share: FloatArray
-    cap: BoolArray
-    growth: FloatArray
-    price: FloatArray
-    concentration: BoolArray
-    limit: IntArray
-
-    @property
-    def members(self) -> BoolArray:
-        """Instruments of which less is better."""
-        return np.asarray(self.cap[:, :, None] & (self.share > 0))
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some clients' rows of one limit: b clients by their places in the group, b × n and b."""
-
-    clients: IntArray
-    left: FloatArray
-    bound: FloatArray
-    share: FloatArray
-    cap: bool
-    growth: FloatArray
+from allocator.typing import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -141,137 +53,6 @@ class Batch:
     mending: BoolArray
 
 
-# ---- rows of limits, one builder per kind
-
-
-def _share(limit: Limit, g: Group) -> list[Part]:
-    share = np.append(g.context.shares[limit.name], 0.0)[g.wide(g.flat.mix, -1)] * (g.at >= 0)
-    bound = g.bound(limit)
-    all_ = np.arange(len(g.who))
-    if limit.sense == "<=":
-        return [Part(all_, share - bound[:, None] * g.inside, np.zeros(len(all_)), share, True, bound)]
-    return [Part(all_, bound[:, None] * g.inside - share, np.zeros(len(all_)), share, False, np.zeros(len(all_)))]
-
-
-def _leverage(limit: Limit, g: Group) -> list[Part]:
-    repaid = (g.at >= 0) * (1.0 - g.counts)
-    left = -g.bound(limit)[:, None] * g.inside - repaid
-    return [Part(np.arange(len(g.who)), left, -g.debt, -repaid, True, np.zeros(len(g.who)))]
-
-
-def _reserve(limit: Limit, g: Group) -> list[Part]:
-    del limit
-    a = g.context.analysis
-    need = a.exposures.need[g.place]
-    known = np.flatnonzero(~np.isnan(need))
-    months = needed_months(a.positions, a.framework)[g.place][known]
-    counted = g.wide(g.flat.reserve)[known] + months[:, None] * g.wide(g.flat.service)[known] / 12
-    bound = -months * need[known] / g.total[known]
-    return [Part(known, -counted, bound, counted, False, np.zeros(len(known)))]
-
-
-def _issuer(limit: Limit, g: Group) -> list[Part]:
-    """One row per issuer of several names."""
-    single = g.bound("single_holding<=")
-    return _together(limit, g, g.wide(g.flat.issuer, -1), ~(g.bound(limit) >= single))
-
-
-def _single(limit: Limit, g: Group) -> list[Part]:
-    """None here: clients with one asset in several accounts go to the planner of single clients."""
-    del limit, g
-    return []
-
-
-def _together(limit: Limit, g: Group, codes: IntArray, alone_too: BoolArray) -> list[Part]:
-    named = g.wide(g.flat.named, 0).astype(bool)
-    there = named & ((g.w0 > 0) | (g.wide(g.flat.buyable) > 0))
-    b, j = np.nonzero(there)
-    pairs, counts = np.unique(np.stack([b, codes[b, j]]), axis=1, return_counts=True)
-    kept = (counts > 1) | alone_too[pairs[0]]
-    who, code = pairs[0][kept], pairs[1][kept]
-    share = g.inside[who] * (named[who] & (codes[who] == code[:, None]))
-    bound = g.bound(limit)[who]
-    return [Part(who, share - bound[:, None] * g.inside[who], np.zeros(len(who)), share, True, bound)]
-
-
-def _elsewhere(limit: Limit, g: Group) -> list[Part]:
-    """The volatility is no row: it has a cone of its own in the programme."""
-    del limit, g
-    return []
-
-
-BUILDERS: Final[Mapping[Kind, Callable[[Limit, Group], list[Part]]]] = {
-    "share": _share,
-    "leverage": _leverage,
-    "reserve_months": _reserve,
-    "issuer": _issuer,
-    "single_holding": _single,
-    "volatility": _elsewhere,
-}
-"""Kinds of limits that the fast route carries, and how each becomes rows. A book with others is planned one by one."""
-
-
-def _secured(g: Group) -> list[Part]:
-    """Selling part of what secures a debt repays that part of the debt."""
-    secures = g.wide(g.flat.secures, -1)
-    b, j = np.nonzero((secures >= 0) & (g.at >= 0))
-    if not len(b):
-        return []
-    holding = secures[b, j] - g.flat.start[g.who[b]]
-    most = g.flat.most[g.at[b, j]]
-    left = np.zeros((len(b), g.shape.n))
-    left[np.arange(len(b)), j] = -1.0
-    left[np.arange(len(b)), holding] = -most / g.w0[b, holding]
-    nothing = np.zeros(len(b))
-    return [Part(b, left, -most, np.zeros_like(left), True, nothing)]
-
-
-def count_rows(g: Group) -> IntArray:
-    """Rows of each client."""
-    parts = [part for _, part in _parts(g)]
-    return np.bincount(np.concatenate([p.clients for p in parts]), minlength=len(g.who))
-
-
-def _parts(g: Group) -> list[tuple[int, Part]]:
-    out = []
-    for k, limit in enumerate(g.context.limits):
-        has = ~np.isnan(np.array(limit.bounds))[g.band]
-        for part in BUILDERS[limit.kind](limit, g):
-            kept = has[part.clients]
-            out.append((k, part if kept.all() else _of(part, kept)))
-    return out + [(-1, part) for part in _secured(g)]
-
-
-def _of(part: Part, kept: BoolArray) -> Part:
-    return Part(
-        part.clients[kept], part.left[kept], part.bound[kept], part.share[kept], part.cap, part.growth[kept]
-    )
-
-
-def rows_of(g: Group) -> Rows:
-    """Every limit row of a group."""
-    b, k, n = len(g.who), g.shape.rows, g.shape.n
-    f = g.context.analysis.framework
-    price: dict[Family, float] = {x: f.plan.priorities[x] / f.plan.scales[x] for x in f.plan.priorities}
-    used = np.zeros(b, dtype="intp")
-    left, share = np.zeros((b, k, n)), np.zeros((b, k, n))
-    bound, growth, prices = np.zeros((b, k)), np.zeros((b, k)), np.zeros((b, k))
-    cap, concentration = np.zeros((b, k), dtype=bool), np.zeros((b, k), dtype=bool)
-    limit = np.full((b, k), -1, dtype="intp")
-    for which, part in _parts(g):
-        # several rows of one client in a part follow each other
-        nth = np.arange(len(part.clients)) - np.searchsorted(part.clients, part.clients)
-        at = (part.clients, used[part.clients] + nth)
-        left[at], share[at], bound[at], growth[at] = part.left, part.share, part.bound, part.growth
-        family: Family = "reserve" if which < 0 else g.context.limits[which].family
-        cap[at], prices[at], limit[at], concentration[at] = part.cap, price[family], which, family == "concentration"
-        used += np.bincount(part.clients, minlength=b)
-    return Rows(left, bound, share, cap, growth, prices, concentration, limit)
-
-
-# ---- the programme
-
-
 def batch_of(g: Group, starts: Starts, flow: FloatArray) -> Batch:
     """Write the programmes of a group in numbers.
 
@@ -306,9 +87,7 @@ def batch_of(g: Group, starts: Starts, flow: FloatArray) -> Batch:
     total0 = starts.total[g.who]
     rows = rows_of(g)
     base = g.inside + np.where(there, 1.0 - g.counts, 0.0)
-    loadings = np.append(context.loadings, np.zeros((1, context.loadings.shape[1])), axis=0)
-    loadings = loadings[np.where(there, g.wide(x.mix, -1), -1)] * there[:, :, None]
-    own = np.where(there, context.idiosyncratic[g.wide(x.klass, -1)], 0.0)
+    loadings, own = _risk(g)
     sigma = g.bound("volatility<=")
 
     row_over = np.einsum("bkn,bn->bk", rows.left, weights) - rows.bound
@@ -388,6 +167,24 @@ def measure(loadings: FloatArray, own: FloatArray, weights: FloatArray) -> Float
     return np.asarray(np.sqrt((factors**2).sum(axis=1) + ((own * weights) ** 2).sum(axis=1)))
 
 
+def _risk(g: Group) -> tuple[FloatArray, FloatArray]:
+    """Loadings (B × n × factors) and own volatilities; accounts of one asset share a factor, as in `problem._risk`."""
+    context, there = g.context, g.at >= 0
+    own = np.where(there, context.idiosyncratic[g.wide(g.flat.klass, -1)], 0.0)
+    base = context.loadings.shape[1]
+    loadings = np.zeros((*there.shape, g.shape.factors))
+    loadings[:, :, :base] = context.loadings[np.where(there, g.wide(g.flat.mix, -1), 0)] * there[:, :, None]
+    if g.shape.factors > base:
+        asset = g.wide(g.flat.asset, -1)
+        for b in np.flatnonzero(g.flat.shared[g.who]).tolist():
+            names, counts = np.unique(asset[b][there[b]], return_counts=True)
+            for k, name in enumerate(names[counts > 1]):
+                same = asset[b] == name
+                loadings[b, same, base + k] = own[b, same]
+                own[b, same] = 0.0
+    return loadings, own
+
+
 def _untouchable(rows: Rows, g: Group) -> BoolArray:
     """See `problem._untouchable`."""
     counts = rows.members & (g.w0 > 0)[:, None, :]
@@ -399,7 +196,7 @@ def _untouchable(rows: Rows, g: Group) -> BoolArray:
 
 def _rows_used(rows: Rows) -> IntArray:
     """How many rows each client has: those with a price."""
-    return (rows.price > 0).sum(axis=1)
+    return np.asarray((rows.price > 0).sum(axis=1))
 
 
 def _targets(g: Group, whole: FloatArray) -> FloatArray:

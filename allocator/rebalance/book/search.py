@@ -10,11 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from allocator.rebalance.book.active_set import FAR, INFEASIBLE, LOST, SOLVED, forget, put_row
+from allocator.rebalance.book.active_set import INFEASIBLE, LOST, SOLVED
 from allocator.rebalance.book.active_set import solve as settle
 from allocator.rebalance.book.compiled import compiled
 from allocator.rebalance.book.form import Form
-from allocator.rebalance.book.reduce import CUTS, Numbers, Reduced, multipliers, proof, reduce, value
+from allocator.rebalance.book.quadratic import FAR, forget, put_row
+from allocator.rebalance.book.reduce import CUTS, Numbers, Reduced, reduce
+from allocator.rebalance.book.restore import multipliers, proof, value
 from allocator.rebalance.whole import GAP, GAP_ABSOLUTE, NODES, WHOLE
 from allocator.typing import FloatArray
 
@@ -89,13 +91,13 @@ def search(form: Form, numbers: Numbers, allowed: Allowed) -> Outcome:
     primal, dual, gap = proof(form, numbers, x, z)
     relaxed = objective + allowed.offset
     if not (primal <= 1e-8 and dual <= 1e-7 and gap <= 1e-7):
-        rounds = small.quadratic.count[2]
+        rounds = small.quadratic.counter[2]
         return Outcome(UNJUDGED, False, relaxed, np.nan, np.nan, primal, dual, gap, none, none, 0, rounds)
     amounts = np.zeros((2, n))
     _amounts(form, x, allowed.held, amounts)
     found, objective, bound, nodes, best = _branch((form, numbers, small, tangents), allowed, relaxed, amounts)
     return Outcome(
-        SOLVED, found, relaxed, objective, bound, primal, dual, gap, best[0], best[1], nodes, small.quadratic.count[2]
+        SOLVED, found, relaxed, objective, bound, primal, dual, gap, best[0], best[1], nodes, small.quadratic.counter[2]
     )
 
 
@@ -121,7 +123,7 @@ def _solve(small: Reduced, tangents: FloatArray) -> int:
         long = np.sqrt(long)
         if long - vector[0] <= TOUCH or long == 0.0:
             return status
-        cut = q.count[1] - small.tangent
+        cut = q.counter[1] - small.tangent
         if cut >= CUTS:
             return LOST
         # d'(tail) ≤ head with d = tail / ‖tail‖ holds everywhere in the cone

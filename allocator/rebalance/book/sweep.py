@@ -18,6 +18,20 @@ from allocator.rebalance.model import compiled as model_for
 from allocator.rebalance.whole import NEEDED
 from allocator.typing import BoolArray, FloatArray, IntArray
 
+SKIP = -9
+"""Status of a client for whom nothing is to be solved."""
+
+
+class Many(NamedTuple):
+    """`Allowed` for many clients, each array with one more axis in front."""
+
+    held: FloatArray
+    wash: FloatArray
+    bounds: FloatArray
+    least: FloatArray
+    step: FloatArray
+    offset: FloatArray
+
 
 class Answers(NamedTuple):
     """What the searches found, a row per client; see `search.Outcome`."""
@@ -35,9 +49,11 @@ class Answers(NamedTuple):
 
 
 @compiled
-def sweep(form: Form, data: Numbers, allowed: Allowed, out: Answers) -> None:
-    """Search for every client; each array has one more axis, in front, than for one."""
+def sweep(form: Form, data: Numbers, allowed: Many, out: Answers) -> None:
+    """Search for every client whose status is not SKIP; each array has one more axis, in front, than for one."""
     for i in range(len(out.status)):
+        if out.status[i] == SKIP:
+            continue
         one = Numbers(data.entries[i], data.bound[i], data.price[i])
         may = Allowed(
             allowed.held[i],
@@ -83,7 +99,7 @@ def numbers_of(batch: Batch, model: Model) -> Numbers:
     return Numbers(-found[:, :split], bound, np.ascontiguousarray((q_map @ given).T))
 
 
-def allowed_of(batch: Batch) -> Allowed:
+def allowed_of(batch: Batch) -> Many:
     """Which amounts are allowed, as `whole.choices` has it for one client."""
     g, v = batch.group, batch.values
     plan = g.context.analysis.framework.plan
@@ -97,16 +113,18 @@ def allowed_of(batch: Batch) -> Allowed:
     whole = g.wide(g.flat.indivisible, 0).astype(bool) & (g.w0 > 0)
     sell = np.where(whole, g.w0, part)
     bounds = np.stack([v["least_buy"], v["most_buy"], v["least_sell"], v["most_sell"]], axis=1)
-    return Allowed(g.w0, v["wash"], bounds, np.stack([buy, sell], axis=1), step, batch.offset)
+    return Many(g.w0, v["wash"], bounds, np.stack([buy, sell], axis=1), step, batch.offset)
 
 
-def solve_batch(batch: Batch) -> Answers:
-    """Search for every client of a batch; ``status`` 0 where the shape has no fast route."""
+def solve_batch(batch: Batch, skip: BoolArray) -> Answers:
+    """Search for every client of a batch but some; ``status`` 0 where the shape has no fast route."""
     b, n = batch.group.w0.shape
     out = Answers(
-        np.zeros(b, dtype=np.int64),
+        np.where(skip, SKIP, 0).astype(np.int64),
         np.zeros(b, dtype=bool),
-        *(np.full(b, np.nan) for _ in range(3)),
+        np.full(b, np.nan),
+        np.full(b, np.nan),
+        np.full(b, np.nan),
         np.full((b, 3), np.nan),
         np.zeros((b, n)),
         np.zeros((b, n)),
