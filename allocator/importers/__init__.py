@@ -59,8 +59,8 @@ def read_raw(source: Any, format: str, more: Mapping[str, Any], as_client: str |
     if as_client is not None:
         if found in BOOKS:
             raise ConfigError(
-                f"as_client is for exports of one family's accounts, and this is a book of clients (format {found}); "
-                "write the id into its client_id column"
+                "as_client (--as-client) is for exports of one family's accounts, and this is a book of clients "
+                f"(format {found}); write the id into its client_id column"
             )
         from allocator.importers.exports import as_one_client
 

@@ -124,7 +124,7 @@ def _all(data: bytes, file: str, folder: Path | None, out: Export) -> list[Direc
                     raise InputError(f"{file}: includes more than {MOST_FILES} files")
                 waiting.append((*load(path, TITLE), path.parent))
     if len(seen) > 1:
-        out.say(code="file_includes", value=str(len(seen) - 1))
+        out.say(code="file_includes", mend=str(len(seen) - 1))
     return found
 
 
@@ -204,7 +204,7 @@ class _Ledger:
         base = self.operating[0] if self.operating else ""
         self.out.client(CLIENT, base)
         for kind, count in sorted(self.history.items()):
-            self.out.leave_out(count, code="export_section", value=kind, mend=str(count))
+            self.out.leave_section(kind, count)
         money = self._money()
         for currency in sorted(money):
             day_rate = self._worth(currency, {base})

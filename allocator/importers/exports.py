@@ -27,6 +27,8 @@ MOST_DIGITS: Final = 12
 HALVINGS: Final = 60
 NEAR: Final = Decimal("0.006")
 """How far value and quantity × price may be apart, as a fraction, to agree (prices are rounded)."""
+SHOWN: Final = 12
+"""Ids that a sentence lists at most."""
 MONEY: Final = frozenset({"value", "price", "cost_basis"})
 ALWAYS: Final = ("client_id", "name", "asset_id", "asset_class", "value", "currency")
 
@@ -48,7 +50,10 @@ class Export:
         self._cells: dict[str, list[Mapping[str, Cell]]] = {t: [] for t in TABLES}
         self._rows: dict[str, list[int]] = {t: [] for t in TABLES}
         self._notes: list[dict[str, Any]] = []
+        self._sections: dict[tuple[str, str], int] = {}
         self._ignored = self._lost = 0
+        self.who = ""
+        """Client whose part of the file is being read: whom issues concern that name nobody."""
 
     def holding(self, row: int, **cells: Cell) -> None:
         """Add a holding."""
@@ -116,13 +121,20 @@ class Export:
 
     def say(self, *, code: str, **more: Any) -> None:
         """Add an issue (INFO unless said otherwise): its cells by name, as in `issues.COLUMNS`."""
-        self._notes.append({"file": self.file, "table": "holdings", "severity": INFO, "code": code} | more)
+        known = {"client_id": self.who, "file": self.file, "table": "holdings", "severity": INFO, "code": code}
+        self._notes.append(known | more)
 
     def leave_out(self, count: int = 1, *, code: str, **more: Any) -> None:
         """Leave records out, with the reason as an issue."""
         if count:
             self._ignored += count
             self.say(code=code, **more)
+
+    def leave_section(self, name: str, count: int) -> None:
+        """Leave out a kind of records that say nothing of what is held; all kinds together make one issue."""
+        self._ignored += count
+        if count:
+            self._sections[(self.who, name)] = self._sections.get((self.who, name), 0) + count
 
     def set_aside(self, *, code: str, **more: Any) -> None:
         """Set one record aside, with an error."""
@@ -160,12 +172,9 @@ class Export:
             raise InputError(
                 f"{self.file}: there is no position in this export; export it again with the positions in it"
             )
-        self._apart()
         held = self._cells["holdings"]
         _unique_accounts(held)
-        open_class = sum(not h.get("asset_class") and not h.get("cfi") for h in held)
-        if open_class:
-            self.say(code="class_open", value=str(open_class))
+        self._sum_up()
         out = {"holdings": self._raw("holdings", held)}
         out |= {t: self._raw(t, rows) for t, rows in self._cells.items() if t != "holdings" and rows}
         issues = concat([issue_table(self._notes)])
@@ -180,11 +189,22 @@ class Export:
         self._cells[table].append({k: v for k, v in cells.items() if v is not None and v != ""})
         self._rows[table].append(row)
 
-    def _apart(self) -> None:
-        rows = [*self._cells["holdings"], *self._cells["debts"]]
-        clients = {r["client_id"] for r in rows}
+    def _sum_up(self) -> None:
+        """Say what concerns the whole file, and give issues of a file with one client to that client."""
+        rows = [*self._cells["holdings"], *self._cells["debts"], *self._cells["clients"]]
+        clients = list(dict.fromkeys(str(r["client_id"]) for r in rows))
+        for who in dict.fromkeys(w for w, _ in self._sections):
+            parts = [f"{name} ({count})" for (w, name), count in self._sections.items() if w == who]
+            self.say(code="export_section", client_id=who, mend=", ".join(parts))
+        unclear = [h for h in self._cells["holdings"] if not h.get("asset_class") and not h.get("cfi")]
+        for who in dict.fromkeys(str(h["client_id"]) for h in unclear):
+            ids = list(dict.fromkeys(str(h.get("asset_id") or h.get("name")) for h in unclear if h["client_id"] == who))
+            shown = ", ".join(ids[:SHOWN]) + (" …" if len(ids) > SHOWN else "")
+            self.say(code="class_open", client_id=who, mend=shown)
         if len(clients) > 1:
-            self.say(code="accounts_apart", value=str(len(clients)))
+            self.say(code="accounts_apart", client_id="", mend=str(len(clients)))
+        elif clients:
+            self._notes = [n | {"client_id": n["client_id"] or clients[0]} for n in self._notes]
 
     def _raw(self, table: str, rows: list[Mapping[str, Cell]]) -> RawTable:
         names = [c.name for c in TABLES[table]]

@@ -107,8 +107,9 @@ class _Statement:
                 self.out.set_aside(code="ragged_row", row=line, mend=f"{_WIDTH}/{len(cells)}")
             else:
                 self._position(line, cells)
-        self.out.leave_out(headings, code="export_text", value=str(headings))
+        self.out.leave_out(headings, code="export_text", mend=str(headings))
         for account, (line, stated) in self.accounts.items():
+            self.out.who = account
             self.out.compare("Ending Net Value", stated, self.sums.get(account, Decimal(0)), line)
 
     def _accounts(self, until: int) -> None:
@@ -125,7 +126,8 @@ class _Statement:
 
     def _heading(self, text: str) -> None:
         if text in self.accounts:
-            self.account, self.part = text, Decimal(0)
+            self.account = self.out.who = text
+            self.part = Decimal(0)
         else:
             self.section, self.part = text, Decimal(0)
 
@@ -173,6 +175,7 @@ def _positions(lines: list[tuple[int, list[str]]], out: Export) -> None:
             text += 1
             continue
         out.client(account, "USD")
+        out.who = account
         if isinstance(value, Decimal):
             read += value
         if label == "pending activity":
@@ -186,7 +189,8 @@ def _positions(lines: list[tuple[int, list[str]]], out: Export) -> None:
             held["account"] = f"{account} margin"
         cost = amount(row.get("cost_basis_total") or row.get("cost_basis"))
         _add(out, line, held, (amount(row.get("quantity")), amount(row.get("last_price")), cost))
-    out.leave_out(text, code="export_text", value=str(text))
+    out.who = ""
+    out.leave_out(text, code="export_text", mend=str(text))
 
 
 def _cells(account: str, symbol: str, name: str, klass: str) -> dict[str, Cell]:

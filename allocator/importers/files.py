@@ -148,10 +148,12 @@ def read_json(data: bytes, file: str) -> Any:
     Raises
     ------
     InputError
-        It is cut off or broken.
+        It is something else, cut off or broken.
     """
+    text, _ = text_of(data, file)
+    if text.lstrip()[:1] not in ("{", "["):
+        raise InputError(f"{file}: this is no JSON, which begins with {{ or [; give the tool's JSON export")
     try:
-        text, _ = text_of(data, file)
         return json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=str)
     except json.JSONDecodeError as error:
         raise InputError(f"{file}: broken or cut-off JSON near line {error.lineno}; export it again") from None
@@ -204,8 +206,10 @@ def read_xml(data: bytes, file: str) -> Node:
     Raises
     ------
     InputError
-        It is cut off, broken, nested too deeply, or declares a document type.
+        It is something else, cut off, broken, nested too deeply, or declares a document type.
     """
+    if not data.lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n").startswith(b"<"):
+        raise InputError(f"{file}: this is no XML, which begins with <; give the tool's XML export")
     parser = expat.ParserCreate()
     top = Node("", {}, 0)
     here = [top]

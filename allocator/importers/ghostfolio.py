@@ -118,11 +118,11 @@ def _held(
                 _Held(row, str(account.get("name") or ""), key[1], str(a.get("currency") or ""), kind == "LIABILITY"),
             )
             _book(one, a, day, SIGNS[kind])
-    out.leave_out(planned, code="draft_activity", value=str(planned))
+    out.leave_out(planned, code="draft_activity", mend=str(planned))
     for name, count in excluded.items():
         out.leave_out(count, code="account_excluded", value=name, mend=str(count), severity=WARNING)
     for kind, count in kinds.items():
-        out.leave_out(count, code="export_section", value=kind, mend=str(count))
+        out.leave_section(kind, count)
     return held
 
 

@@ -99,12 +99,11 @@ def _latest(root: Node, out: Export) -> list[Node]:
 
 def _statement(statement: Node, out: Export) -> None:
     client = statement.get("accountId") or "ibkr"
+    out.who = client
     sections = {part.tag: part for part in statement.children}
     for name, part in sections.items():
         if name not in READ:
-            out.leave_out(
-                len(part.children), code="export_section", row=part.line, value=name, mend=str(len(part.children))
-            )
+            out.leave_section(name, len(part.children))
     positions = _last_day(sections.get("OpenPositions"), out)
     base = _base(sections, positions)
     out.client(client, base)
@@ -130,7 +129,7 @@ def _last_day(section: Node | None, out: Export) -> list[Node]:
     summed = {_key(p) for p in rows if p.get("levelOfDetail").upper() == "SUMMARY"}
     lots = [p for p in rows if p.get("levelOfDetail").upper() == "LOT" and _key(p) in summed]
     if lots:
-        out.leave_out(len(lots), code="lots_summed", row=lots[0].line, value=str(len(lots)))
+        out.leave_out(len(lots), code="lots_summed", row=lots[0].line, mend=str(len(lots)))
     gone = set(map(id, lots))
     return [p for p in rows if id(p) not in gone]
 

@@ -144,7 +144,7 @@ class _Reader:
         for account in self._listed("accounts", "account"):
             self._account(account)
         if self.planned:
-            self.out.leave_out(self.planned, code="draft_activity", value=str(self.planned))
+            self.out.leave_out(self.planned, code="draft_activity", mend=str(self.planned))
         return self.out.tables()
 
     def _listed(self, group: str, tag: str) -> list[Node]:
@@ -219,7 +219,7 @@ class _Reader:
         for t in self._booked(portfolio, "portfolio-transaction"):
             kind, thing = self._text(t, "type"), t.child("security")
             if kind not in SHARES or thing is None:
-                self.out.leave_out(code="export_section", row=t.line, value=kind or t.tag, mend="1")
+                self.out.leave_section(kind or t.tag, 1)
                 continue
             security = self._real(thing)
             one = held.setdefault(id(security), (security, _Position()))[1]

@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
 from allocator.book import read_book
 from allocator.cli import main
@@ -30,9 +31,11 @@ TOOLS = [name for name in FORMATS if name not in BOOKS]
 
 def test_every_tool_has_a_sample_and_a_title() -> None:
     assert set(SAMPLES.values()) == set(TOOLS)
+    readme = [(ROOT / name).read_text("utf-8") for name in ("README.md", "README.zh.md")]
     for name in TOOLS:
         module = import_module(FORMATS[name])
         assert module.TITLE
+        assert all(f"| `{name}` | " in text for text in readme)
         assert callable(module.read)
         assert callable(module.fits)
 

@@ -23,15 +23,16 @@ def test_golden() -> None:
         ["overdrawn account Giro", 120.0, "EUR"],
     ]
     assert book.clients[["client_id", "currency"]].to_numpy().tolist() == [["ghostfolio", "EUR"]]
-    said = book.issues.groupby("code")["value"].agg(list).to_dict()
+    shown = book.issues["value"].where(book.issues["value"] != "", book.issues["mend"])
+    said = shown.groupby(book.issues["code"]).agg(list).to_dict()
     assert said == {
         "account_excluded": ["Play money", "Play money"],
         "price_of_trade": ["AAA Corp"],
         "draft_activity": ["1"],
-        "export_section": ["DIVIDEND"],
+        "export_section": ["DIVIDEND (1)"],
         "zero_left_out": ["Bond ETF", "Empty"],
         "overdrawn_as_debt": ["Giro EUR"],
-        "class_open": ["1"],
+        "class_open": ["flat"],
     }
 
 
