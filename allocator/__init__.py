@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from allocator.analysis import Analysis
     from allocator.assumptions import load_assumptions
     from allocator.book import Book, read_book
-    from allocator.errors import AllocatorError, ConfigError, InputError, SolveError
+    from allocator.errors import AllocatorError, ConfigError, InputError, OutputError, SolveError
     from allocator.estimation import Estimate, estimate
     from allocator.firewall_plots import plot_firewall
     from allocator.framework import Framework, load_framework
@@ -58,6 +58,7 @@ _HOMES = {
     "InputError": "errors",
     "Ledger": "ledger.ledger",
     "Objective": "plan",
+    "OutputError": "errors",
     "Plan": "plan",
     "RiskMeasures": "risk_measures",
     "SolveError": "errors",
@@ -110,6 +111,7 @@ __all__ = [
     "InputError",
     "Ledger",
     "Objective",
+    "OutputError",
     "Plan",
     "RiskMeasures",
     "SolveError",

@@ -18,7 +18,7 @@ import click
 
 from allocator import __version__, command_tools, commands, importers, ledger_commands, studies
 from allocator.cli_words import a_count, a_day, a_number, command, group, one_of, usage_message
-from allocator.errors import AllocatorError, InputError, SolveError
+from allocator.errors import AllocatorError, InputError, OutputError, SolveError
 from allocator.i18n import LANGUAGES, Words, environment_language, words
 from allocator.reporting.terminal import safe_streams
 
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _usage(error, said)
     except command_tools.NobodyError:
         return _tell(said.text("error.no_clients"), command_tools.NOTHING)
-    except command_tools.OutputError as error:
+    except OutputError as error:
         return _tell(said.text("error.output", message=str(error)), command_tools.NOTHING)
     except SolveError as error:
         return _tell(said.text("error.solve", message=str(error)), command_tools.NOTHING)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from allocator.errors import AllocatorError
+from allocator.errors import AllocatorError, OutputError
 from allocator.i18n import Words
 from allocator.reporting.blocks import Block
 from allocator.reporting.terminal import show, silence
@@ -27,10 +27,6 @@ SET_ASIDE: Final = 4
 NOTHING: Final = 5
 
 EXTRA_TABLES: Final = tuple(name for name in TABLES if name != "holdings")
-
-
-class OutputError(AllocatorError):
-    """The result could not be written to stdout."""
 
 
 class NobodyError(AllocatorError):

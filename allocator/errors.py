@@ -17,3 +17,7 @@ class ConfigError(AllocatorError):
 
 class SolveError(AllocatorError):
     """No solver gave an answer that passes our own checks."""
+
+
+class OutputError(AllocatorError):
+    """A result could not be written: the disk is full, say, or not to be written to."""

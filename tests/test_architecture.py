@@ -20,6 +20,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (
     ("allocator", "allocator.typing", "allocator.errors", "allocator.issues", "allocator.shown"),
+    ("allocator.storage",),
     ("allocator.differences",),
     ("allocator.schema", "allocator.sample"),
     ("allocator.config",),
