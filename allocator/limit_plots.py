@@ -106,13 +106,14 @@ def plot_limits(
         if len(known) > 1:
             ax.plot([x for x, _ in known], [row, row], color="#606060", linewidth=1.2, zorder=2)
         for x, colour in known:
-            look: dict[str, Any] = {"color": colour, "zorder": 4, "markeredgecolor": "white"}
+            look: dict[str, Any] = {"color": colour, "zorder": 4, "clip_on": False, "markeredgecolor": "white"}
             ax.plot(x, row, marker=">" if x >= EDGE else "o", markersize=9, linestyle="none", **look)
         values = change([amount_of(lim.name, x, said) for x in lim.values], said)
         beside(ax, row, f"{values}  {bound_of(lim.name, lim.bound, lim.sense, said)}")
     f, own = today.framework, today.own
     names = [heading(limit_name(lim.name, f, said, own)) for lim in found]
     multiple_scale(ax, names, MOST, said)
+    ax.tick_params(axis="y", pad=8)  # a dot at 0 stands half outside
     ax.axvline(1.0, color=TARGET, linewidth=2.0, zorder=3)
     title(ax, _title(today, after, client_id, said))
     handles: list[Any] = [_dot(TODAY, "head.today", said)]

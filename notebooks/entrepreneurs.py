@@ -134,13 +134,14 @@ panels = (
 for ax, (column, name, bound) in zip(axes, panels, strict=True):
     curve(ax, owners, column, AFTER, "entrepreneurs · 企业主")
     curve(ax, others, column, TODAY, "others as rich · 其他富裕家庭")
-    ax.axvline(bound, color=TARGET, linewidth=1.5, label=f"bound of the balanced band · 稳健型界限 {bound:.0%}")
+    ax.axvline(bound, color=TARGET, linewidth=1.5, label="bound of the balanced band · 稳健型界限")
     ax.set_title(name, fontproperties=cjk_font(11), loc="left")
     ax.xaxis.set_major_formatter("{x:.0%}")
     ax.yaxis.set_major_formatter("{x:.0%}")
     ax.grid(color="#E6E6E6")
     ax.spines[["top", "right"]].set_visible(False)
-_ = axes[0].legend(prop=cjk_font(9), frameon=False, loc="upper left")
+axes[0].set_ylabel("families with at most this share · 不超过该占比的家庭", fontproperties=cjk_font(9))
+_ = axes[1].legend(prop=cjk_font(9), frameon=False, loc="lower right")
 
 # %% [markdown]
 # Is it wealth, or the firm? The same shares by net worth · 是因为富，还是因为有企业？按净资产分组：

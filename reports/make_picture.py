@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 import allocator as al
 from allocator.drawing import cjk_font
-from allocator.plots import plot_buckets, plot_concentration
 
 HERE = Path(__file__).resolve().parent
 CLIENT = "C002"
@@ -22,13 +21,15 @@ FILES = {"en": HERE / "sample-client.png", "zh": HERE / "sample-client.zh.png"}
 
 
 def draw(lang: str) -> Figure:
-    """Buckets and concentration of one sample client, side by side."""
-    plan = al.rebalance(al.analyze(al.read_book(al.sample_path()), on=DAY))
-    figure = Figure(figsize=(12.6, 4.4), layout="constrained")
-    figure.get_layout_engine().set(wspace=0.06)
-    left, right = figure.subplots(1, 2)
-    plot_buckets(plan, CLIENT, ax=left, lang=lang)
-    plot_concentration(plan, CLIENT, ax=right, lang=lang)
+    """Buckets, trades, limits and stress of one sample client, today and after the plan."""
+    plan = al.rebalance(al.analyze(al.read_book(al.sample_path()), on=DAY), explain=False)
+    figure = Figure(figsize=(13.2, 8.2), layout="constrained")
+    figure.get_layout_engine().set(wspace=0.05, hspace=0.06)
+    (buckets, trades), (limits, stress) = figure.subplots(2, 2)
+    al.plot_buckets(plan, CLIENT, ax=buckets, lang=lang)
+    al.plot_trades(plan, CLIENT, ax=trades, lang=lang)
+    al.plot_limits(plan, CLIENT, ax=limits, lang=lang)
+    al.plot_stress(al.stress(plan.before), CLIENT, after=al.stress(plan.after), ax=stress, lang=lang)
     figure.suptitle(TITLES[lang], fontproperties=cjk_font(14), x=0.01, ha="left")
     return figure
 

@@ -29,7 +29,7 @@ LANGS = ("en", "zh")
 HOSTILE = (
     "<script>alert(1)</script> $\\frac{$ =cmd|' /C calc'!A0 [/x] #read(\"x\") \u202eevil\u202c\x1b[31m" + "长" * 90
 )
-RARE = "喆堃玥"
+RARE = "喆堃玥𫖮䶮"
 CLIENT = "王小明"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Final
 
 from allocator.analysis import Analysis
@@ -97,12 +96,12 @@ def _stages_client(result: Stages, client_id: str, words: Words) -> Blocks:
 
 def _analysis(result: Analysis, words: Words) -> Blocks:
     counts = statuses(result.summary["status"], CHECK_TONES, words)
-    return (*counts, _counted(check_table(result, words, ROWS), len(result), words), footer(result, words))
+    return (*counts, check_table(result, words, ROWS), footer(result, words))
 
 
 def _plan(result: Plan, words: Words) -> Blocks:
     counts = statuses(result.summary["status"], PLAN_TONES, words)
-    return (*counts, _counted(plan_table(result, words, ROWS), len(result), words), footer(result.before, words))
+    return (*counts, plan_table(result, words, ROWS), footer(result.before, words))
 
 
 def _stages(result: Stages, words: Words) -> Blocks:
@@ -128,12 +127,6 @@ def _book(result: Book, words: Words) -> Blocks:
     if rows:
         out.append(Table(words.text("title.issues"), heads, rows))
     return tuple(out)
-
-
-def _counted(table: Table, clients: int, words: Words) -> Table:
-    """Say how many clients the table does not show."""
-    left = clients - len(table.rows)
-    return replace(table, more=words.text("say.more_rows", count=f"{left:,}")) if left else table
 
 
 CLIENTS: Final[dict[type, Callable[[Any, str, Words], Blocks]]] = {

@@ -16,7 +16,7 @@ from allocator.reporting.jsonout import check_json
 from allocator.reporting.jsonvalues import grouped
 from allocator.reporting.sentences import band_name, clean
 from allocator.reporting.sheet import footer
-from allocator.reporting.tables import Client, Row, rows_of
+from allocator.reporting.tables import Client, Row, rest, rows_of
 
 TONES: Final[Mapping[str, Tone]] = {
     "survives": "good",
@@ -112,7 +112,7 @@ def household_overview(found: Household, words: Words, first: int | None = None)
     )
     return (
         Table(words.text("household.title_book", clients=f"{len(found):,}"), heads, rows),
-        Table(words.text("household.title_clients"), columns, each),
+        Table(words.text("household.title_clients"), columns, each, more=rest(len(found), first, words)),
         *_needs(found, words),
         Line(words.text("household.say_rule"), "dim", apart=True),
         footer(found.analysis, words),

@@ -50,19 +50,18 @@ def fragment(blocks: Iterable[Block], words: Words) -> str:
 
 def brief(blocks: Blocks, words: Words, *, tables: int, rows: int) -> Blocks:
     """Cut what is long: so many tables, so many rows of each, and a line that says what was left out."""
+    foot = blocks[-1:] if isinstance(blocks[-1], Line) else ()
     out: list[Block] = []
     seen = 0
-    for block in blocks:
-        if isinstance(block, Table):
-            seen += 1
-            if seen <= tables:
-                out.append(_cut(block, words, rows))
-        elif seen < tables or (isinstance(block, Line) and block is blocks[-1]):
+    for block in blocks[: len(blocks) - len(foot)]:
+        seen += isinstance(block, Table)
+        if isinstance(block, Table) and seen <= tables:
+            out.append(_cut(block, words, rows))
+        elif not isinstance(block, Table) and seen < tables:
             out.append(block)
     left = seen - tables
-    if left > 0:
-        out.insert(-1, Line(words.text("notebook.more_tables", count=left), "dim"))
-    return tuple(out)
+    more = (Line(words.text("notebook.more_tables", count=left), "dim"),) if left > 0 else ()
+    return (*out, *more, *foot)
 
 
 def _cut(table: Table, words: Words, rows: int) -> Table:

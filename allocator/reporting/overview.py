@@ -16,7 +16,7 @@ from allocator.reporting.blocks import Block, Blocks, Cell, Column, Heading, Lin
 from allocator.reporting.issue_words import issue_message
 from allocator.reporting.sentences import band_name, clean, grade_name
 from allocator.reporting.sheet import CHECK_TONES, PLAN_TONES, footer
-from allocator.reporting.tables import Row, columns, rows_of
+from allocator.reporting.tables import Row, columns, rest, rows_of
 
 EXAMPLES: Final = 3
 """Issues of one kind that are shown; JSON has them all."""
@@ -48,7 +48,8 @@ def check_table(analysis: Analysis, words: Words, first: int | None = None) -> T
         Column(words.text("head.grade"), "label", spare=1),
         *columns(words, limits="number", status="label"),
     )
-    return Table(words.text("title.book", clients=f"{len(analysis):,}"), heads, rows)
+    title = words.text("title.book", clients=f"{len(analysis):,}")
+    return Table(title, heads, rows, more=rest(len(analysis), first, words))
 
 
 def plan_overview(plan: Plan, counts: pd.DataFrame, words: Words, more: Sequence[Block] = ()) -> Blocks:
@@ -79,7 +80,8 @@ def plan_table(plan: Plan, words: Words, first: int | None = None) -> Table:
         Column(words.text("head.turnover"), "number", spare=3),
         Column(words.text("head.spent"), "number", spare=2),
     )
-    return Table(words.text("title.book", clients=f"{len(analysis):,}"), heads, rows)
+    title = words.text("title.book", clients=f"{len(analysis):,}")
+    return Table(title, heads, rows, more=rest(len(analysis), first, words))
 
 
 def data_report(analysis: Analysis, counts: pd.DataFrame, words: Words) -> Blocks:

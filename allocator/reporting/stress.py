@@ -10,7 +10,7 @@ from allocator.i18n import DASH, Words
 from allocator.reporting.blocks import Block, Blocks, Cell, Column, Content, Heading, Line, Table
 from allocator.reporting.sentences import bound_of, clean, heading, limit_name, with_unit
 from allocator.reporting.sheet import footer
-from allocator.reporting.tables import Client, Row, rows_of
+from allocator.reporting.tables import Client, Row, rest, rows_of
 from allocator.scenarios import NAMED, Scenario
 from allocator.stresses import Stress
 
@@ -52,7 +52,7 @@ def worst_table(stress: Stress, words: Words, first: int | None = None) -> Table
         *_heads(words, share="number", left="number", months="number", new="number"),
     )
     rows = tuple(_money(r, stress, words) for r in rows_of(stress.worst.iloc[:first]))
-    return Table(words.text("stress.title_worst"), heads, rows)
+    return Table(words.text("stress.title_worst"), heads, rows, more=rest(len(stress), first, words))
 
 
 def stress_overview(stress: Stress, words: Words, first: int | None = None) -> Blocks:

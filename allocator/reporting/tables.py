@@ -29,6 +29,12 @@ def columns(words: Words, **heads: Kind) -> tuple[Column, ...]:
     return tuple(Column(words.text(f"head.{head}"), kind) for head, kind in heads.items())
 
 
+def rest(count: int, first: int | None, words: Words) -> str:
+    """Say how many rows a table does not have that shows only the ``first``; empty where it has all of them."""
+    left = 0 if first is None else count - first
+    return words.text("say.more_rows", count=f"{left:,}") if left > 0 else ""
+
+
 @dataclass(frozen=True)
 class Client:
     """One client of an analysis, in one language.

@@ -146,7 +146,7 @@ def test_colours_show_on_white_and_on_black() -> None:
 
 
 def test_a_large_book_shows_its_first_clients_and_how_many_more(results: dict[type, Any]) -> None:
-    for kind in (al.Analysis, al.Plan):
+    for kind in (al.Analysis, al.Plan, al.Stress, al.Household):
         page = results[kind]._repr_html_()
         assert "C008" in page
         assert "C009" not in page
@@ -166,6 +166,9 @@ def test_what_is_cut_is_counted() -> None:
     assert "20" in tables[0].more
     assert "1" in cut[-2].text  # type: ignore[union-attr]
     assert cut[-1] == Line("foot")
+    bare = brief((long, long), words("en"), tables=1, rows=10)
+    assert isinstance(bare[0], Table)
+    assert "1" in bare[-1].text  # type: ignore[union-attr]
 
 
 # ---- one client
