@@ -57,6 +57,7 @@ LAYERS = (
     ("allocator.plan",),
     ("allocator.verify*",),
     ("allocator.certify",),
+    ("allocator.certificates*",),
     ("allocator.rebalance*",),
     ("allocator.pipeline",),
     ("allocator.frontiers", "allocator.households", "allocator.staging"),
@@ -94,6 +95,7 @@ ALONE = {
         "scipy",
         "cvxpy",
     ),
+    "allocator.certificates*": ("allocator.rebalance", "allocator.pipeline", "scipy", "cvxpy"),
 }
 """What must not be imported, not even inside a function: the verifier shares no arithmetic with what it verifies."""
 
