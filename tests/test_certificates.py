@@ -28,7 +28,7 @@ from allocator.framework import load_framework
 from allocator.limits import limit
 from allocator.pipeline import analyze
 from allocator.plan import CHECKS
-from allocator.rebalance.outcome import _checks
+from allocator.rebalance.outcome import checks_of
 
 EVERY = ROOT / "data" / "frameworks" / "every_limit.toml"
 WORLDS = (("classic", 0), ("classic", 1), ("chhabra", 2), (str(EVERY), 3))
@@ -39,7 +39,7 @@ Planned = tuple[Analysis, OrderTable, pd.DataFrame]
 def with_plans(a: Analysis) -> Planned:
     """An analysis, its plans as orders, and the checks that today's planner lists."""
     table, plans = planned_table(a)
-    rows = [r for i, plan in enumerate(plans) for r in _checks(a.client_ids[i], plan)]
+    rows = [r for i, plan in enumerate(plans) for r in checks_of(a.client_ids[i], plan)]
     return a, table, pd.DataFrame(rows, columns=list(CHECKS))
 
 
