@@ -53,7 +53,7 @@ def analysed(said: Words, options: dict[str, Any]) -> tuple[Book, Analysis]:
     framework = load_framework(options["framework"])
     with progress(said, "reading"):
         tables = {t: options[t] for t in EXTRA_TABLES}
-        book = read_book(options["file"], format=options["format"], as_client=options["as_client"], **tables)
+        book = read_book(options["file"], format=options["format"], as_client=options.get("as_client"), **tables)
     if options["client"] is not None:
         book = book.client(known(book, options["client"], said))
     with progress(said, "analysing"):

@@ -12,6 +12,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -96,8 +97,12 @@ def read(source: Any) -> dict[str, RawTable]:
     folder = Path(source).resolve().parent if not (isinstance(source, str) and source == "-") else None
     found = _all(data, file, folder, out)
     ledger = _Ledger(out)
+    today = date.today().isoformat()
+    planned = sum(d.kind == "transaction" and d.day > today for d in found)
+    out.leave_out(planned, code="draft_activity", mend=str(planned))
     for d in sorted(found, key=Directive.order):
-        ledger.take(d)
+        if d.day <= today:
+            ledger.take(d)
     if not any(d.kind in ("transaction", "balance", "open") for d in found):
         raise InputError(f"{file}: not a beancount ledger; it has neither accounts nor transactions")
     ledger.hold()

@@ -19,9 +19,13 @@ Cell = Decimal | str | bool | None
 """A cell for validation: a number that was read, the text as found where none could be, or nothing."""
 MINOR: Final[Mapping[str, str]] = {"GBX": "GBP", "GBp": "GBP", "ZAc": "ZAR", "ZAC": "ZAR", "ILA": "ILS"}
 """Hundredths of a currency, in which some exchanges quote."""
+LARGEST: Final = Decimal("1e15")
+"""Largest amount that validation takes."""
 CENT: Final = Decimal("0.01")
 HALF: Final = Decimal("0.00499")
 """Largest part of a cent that rounding takes away or adds."""
+STEEPEST: Final = Decimal(1_000_000)
+"""No currency is worth more than this many units of another one."""
 MOST_DIGITS: Final = 12
 """Decimals of a rate, at most."""
 HALVINGS: Final = 60
@@ -235,10 +239,10 @@ def rate_of(pairs: Iterable[tuple[Decimal, Decimal]]) -> tuple[Decimal | None, D
     (rate, off)
         The shortest decimal with which every amount comes out to the cent; where there is none, one with which the
         rounded amounts add up to the file's. ``off`` is the largest difference that it leaves. None without an amount
-        that is not zero.
+        that is not zero, or where two amounts cannot be one in two currencies.
     """
-    known = [(abs(a), abs(b)) for a, b in pairs if a and b]
-    if not known:
+    known = [(abs(a), abs(b)) for a, b in pairs if a and b and max(abs(a), abs(b)) <= LARGEST]
+    if not known or not all(1 / STEEPEST < b / a < STEEPEST for a, b in known if a >= 1):
         return None, Decimal(0)
     low = max((b - HALF) / a for a, b in known)
     high = min((b + HALF) / a for a, b in known)

@@ -20,7 +20,11 @@ from allocator.validate import RawTable, header_key
 
 TITLE: Final = "Fidelity statement or positions (CSV)"
 STATEMENT: Final = frozenset({"account_type", "account", "beginning_mkt_value", "ending_net_value"})
-POSITIONS: Final = frozenset({"account_number", "symbol", "description", "quantity", "last_price", "current_value"})
+POSITIONS: Final = frozenset(
+    {"account_number", "account_name", "symbol", "description", "quantity", "last_price", "current_value"}
+)
+LINKED: Final = "brokeragelink"
+"""A plan's row for a brokerage account inside it, whose positions are listed as an account of this name."""
 SECTIONS: Final[Mapping[str, str]] = {"options": "derivative"}
 """Section of the statement → class, where it leaves no doubt."""
 CORE: Final = (
@@ -155,6 +159,7 @@ def _positions(lines: list[tuple[int, list[str]]], out: Export) -> None:
         found = _DOWNLOADED.search(cells[0])
         day = _date(found[1]) if found else day
     read = Decimal(0)
+    inside = {r.get("account_number", "") for _, r in rows if r.get("account_name", "").casefold().startswith(LINKED)}
     for line, row in rows:
         account, symbol, name = row.get("account_number", ""), row.get("symbol", ""), row.get("description", "")
         value = amount(row.get("current_value"))
@@ -176,6 +181,9 @@ def _positions(lines: list[tuple[int, list[str]]], out: Export) -> None:
             continue
         out.client(account, "USD")
         out.who = account
+        if label == LINKED and inside and account not in inside:
+            out.leave_out(code="export_total", row=line, value=name)
+            continue
         if isinstance(value, Decimal):
             read += value
         if label == "pending activity":

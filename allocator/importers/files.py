@@ -19,6 +19,8 @@ from allocator.importers.delimited import existing_file, read_bytes
 
 LARGEST: Final = 256 << 20
 """Largest export taken, in bytes: a tree of it takes several times as much memory."""
+BEYOND: Final = 300
+"""Digits from which on a number is none that anybody owns."""
 DEEPEST: Final = 1000
 """Deepest nesting of XML elements taken."""
 _MARKS: Final = (
@@ -139,7 +141,9 @@ def number(value: Any) -> Decimal | str:
     """Read a number out of JSON, where it is one already or stands in quotes."""
     if isinstance(value, bool) or value is None:
         return "" if value is None else str(value)
-    return value if isinstance(value, Decimal) else amount(str(value))
+    if isinstance(value, Decimal):
+        return value if value.adjusted() < BEYOND else str(value)
+    return amount(str(value))
 
 
 def read_json(data: bytes, file: str) -> Any:

@@ -68,7 +68,7 @@ DOUBTFUL: Final = frozenset(
 """Names of the program's own templates that fit several classes: left open."""
 WHOLE: Final = 10_000
 """Weight of an assignment that is all of it."""
-_STEP: Final = re.compile(r"([^\[\]]+)(?:\[(\d+)\])?")
+_STEP: Final = re.compile(r"([^\[\]]+)(?:\[(\d{1,9})\])?")
 _FOLLOWED: Final = 50
 
 
@@ -96,7 +96,7 @@ def read(source: Any) -> dict[str, RawTable]:
     if data[:9] == b"PORTFOLIO" or data[:4] == b"PPPB":
         raise InputError(f"{file}: the binary or encrypted form; in the program, save it as XML without a password")
     root = read_xml(data, file)
-    if root.tag != "client" or not root.value("version").isdigit():
+    if root.tag != "client" or not re.fullmatch("[0-9]{1,4}", root.value("version")):
         raise InputError(f"{file}: not a Portfolio Performance file (its first element is not client with a version)")
     ledger = root.child("ledger")
     if ledger is not None and any(part.children for part in ledger.children):
@@ -316,7 +316,7 @@ class _Reader:
             if vehicle is None or owner is None:
                 continue
             weight = self._text(node, "weight")
-            if owner.value("name") and weight.isdigit():
+            if owner.value("name") and re.fullmatch("[0-9]{1,5}", weight):
                 out.setdefault(id(self._real(vehicle)), []).append((owner.value("name"), int(weight)))
         return out
 

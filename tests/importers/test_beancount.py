@@ -65,6 +65,7 @@ def test_language() -> None:
     errors = book.issues.query("severity == 'error'")
     assert errors[["code", "value"]].to_numpy().tolist() == [["no_price", "HOURS"]]
     assert book.issues.query("code == 'plugin_not_run'")["value"].tolist() == ["my.own.plugin"]
+    assert book.issues.query("code == 'draft_activity'")["mend"].tolist() == ["1"]
     assert book.issues.query("code == 'file_includes'")["mend"].tolist() == ["1"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import random
+import re
 from importlib import import_module
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def test_cut_off_and_damaged_files_are_read_or_refused_with_a_sentence(sample: s
     body, dice = (FOLDER / sample).read_bytes(), random.Random(7)
     path = tmp_path / sample
     (tmp_path / "prices.beancount").write_bytes((FOLDER / "prices.beancount").read_bytes())
-    for turn in range(60):
+    for turn in range(40):
         at = dice.randrange(len(body))
         broken = body[:at] if turn % 2 else body[:at] + bytes([dice.randrange(256)]) + body[at + 1 :]
         path.write_bytes(broken)
@@ -82,6 +83,44 @@ def test_cut_off_and_damaged_files_are_read_or_refused_with_a_sentence(sample: s
             said = str(error)
         if counts is None:
             assert said.startswith(sample)
+        else:
+            assert (counts["read"] == counts["used"] + counts["set_aside"] + counts["ignored"]).all()
+
+
+HOSTILE = (
+    "1e400",
+    "9" * 60,
+    "1" * 5000,
+    "-0",
+    "NaN",
+    "",
+    "1e-400",
+    "null",
+    "[]",
+    '"x"',
+    "-1e14",
+    "2026-13-45",
+    "\u202e",
+)
+
+
+@pytest.mark.parametrize(("sample", "name"), SAMPLES.items())
+def test_hostile_numbers_are_read_or_refused_with_a_sentence(sample: str, name: str, tmp_path: Path) -> None:
+    text, dice = (FOLDER / sample).read_text("utf-8"), random.Random(11)
+    numbers = list(re.finditer(r"\d+(?:[.,]\d+)*", text))
+    path = tmp_path / sample
+    (tmp_path / "prices.beancount").write_bytes((FOLDER / "prices.beancount").read_bytes())
+    for turn in range(3 * len(HOSTILE)):
+        at = dice.choice(numbers)
+        path.write_text(text[: at.start()] + HOSTILE[turn % len(HOSTILE)] + text[at.end() :], "utf-8")
+        said, counts = "", None
+        try:
+            counts = read_book(path, format=name).counts
+        except InputError as error:
+            said = str(error)
+        if counts is None:
+            assert said.startswith(sample)
+            assert len(said) < 400
         else:
             assert (counts["read"] == counts["used"] + counts["set_aside"] + counts["ignored"]).all()
 

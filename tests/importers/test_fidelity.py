@@ -72,3 +72,23 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     path.write_text("Run Date,Action,Symbol\n01/15/2024,BUY,AAPL\n", "utf-8")
     with pytest.raises(InputError, match="neither Fidelity's statement nor its positions page"):
         read_book(path, format="fidelity")
+
+
+def test_a_brokerage_account_inside_a_plan_is_not_counted_twice(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    text = (SAMPLES / "fidelity_positions.csv").read_text("utf-8")
+    head, rest = text.split("\n", 1)
+    path.write_text(
+        head
+        + "\n12366,FIRM 401(K),,BROKERAGELINK,500.00,$1.00,$0.00,$500.00,,,,,--,$500.00,$1.00,\n"
+        + "65,BrokerageLink,FDRXX**,HELD IN MONEY MARKET,,,,$500.00,,,,,100%,,,Cash,\n"
+        + rest,
+        "utf-8",
+    )
+    with_plan, without = read_book(path), read_book(SAMPLES / "fidelity_positions.csv")
+    assert with_plan.holdings["value"].sum() == without.holdings["value"].sum() + 500
+    assert "BROKERAGELINK" in set(with_plan.issues.query("code == 'export_total'")["value"])
+    path.write_text(
+        "\n".join([head, "1,401(K),,BROKERAGELINK,500.00,$1.00,$0.00,$500.00,,,,,--,$500.00,$1.00,"]), "utf-8"
+    )
+    assert read_book(path).holdings["value"].tolist() == [500.0]  # alone, it is all that is known of it
