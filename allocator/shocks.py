@@ -34,6 +34,8 @@ class After:
         Of what is left. Where ``known`` is false, nothing has been spent in them.
     known
         n: false where the scenario asks for a spending that is unknown.
+    positions
+        What is left; without the debt that ``short`` is.
     """
 
     held: FloatArray
@@ -43,6 +45,7 @@ class After:
     exposures: Exposures
     limits: LimitTable
     known: BoolArray
+    positions: Positions
 
 
 def apply(a: Analysis, table: RiskTable, scenario: Scenario, shock: Moves) -> After:
@@ -75,7 +78,7 @@ def apply(a: Analysis, table: RiskTable, scenario: Scenario, shock: Moves) -> Af
     left = _owing(expose(then, f), owed)
     measured = Measured(then, left, assess(then, left, table, inside), table, f)
     limits = evaluate(measured, a.limit_table.limits, a.exposures.total)
-    return After(held, p.per_client(fallen) + called, spent + unknown, owed + unknown, left, limits, ~np.isnan(due))
+    return After(held, p.per_client(fallen) + called, spent + unknown, owed + unknown, left, limits, ~np.isnan(due), then)
 
 
 def _values(p: Positions, f: Framework, scenario: Scenario, shock: Moves) -> tuple[FloatArray, IntArray, FloatArray]:

@@ -62,6 +62,7 @@ LAYERS = (
     ("allocator.pipeline",),
     ("allocator.frontiers", "allocator.households", "allocator.staging"),
     ("allocator.ledger", "allocator.ledger.*"),
+    ("allocator.whole_book*",),
     ("allocator.i18n",),
     ("allocator.reporting*",),
     ("allocator.drawing",),
