@@ -42,11 +42,24 @@ if TYPE_CHECKING:
     from allocator.trade_plots import plot_trades
     from allocator.whatif import with_band, with_cash_flow, with_purchase, with_restriction, with_spending, with_view
     from allocator.whatif_panel import what_if_panel
+    from allocator.whole_book.calls import CallList, call_list
+    from allocator.whole_book.compare import Comparison, compare
+    from allocator.whole_book.reasons import OwnReason
+    from allocator.whole_book.shocked import shocked
+    from allocator.whole_book.view import BookView, book_view
 
 __version__ = "0.1.0"
 
 # Loaded when first asked for: `import allocator` stays fast, and the command line shows its help without pandas.
 _HOMES = {
+    "shocked": "whole_book.shocked",
+    "compare": "whole_book.compare",
+    "call_list": "whole_book.calls",
+    "book_view": "whole_book.view",
+    "OwnReason": "whole_book.reasons",
+    "Comparison": "whole_book.compare",
+    "CallList": "whole_book.calls",
+    "BookView": "whole_book.view",
     "AllocatorError": "errors",
     "Analysis": "analysis",
     "Book": "book",
@@ -103,6 +116,9 @@ __all__ = [
     "AllocatorError",
     "Analysis",
     "Book",
+    "BookView",
+    "CallList",
+    "Comparison",
     "ConfigError",
     "Estimate",
     "Framework",
@@ -112,6 +128,7 @@ __all__ = [
     "Ledger",
     "Objective",
     "OutputError",
+    "OwnReason",
     "Plan",
     "RiskMeasures",
     "SolveError",
@@ -119,6 +136,9 @@ __all__ = [
     "Stress",
     "__version__",
     "analyze",
+    "book_view",
+    "call_list",
+    "compare",
     "estimate",
     "frontier",
     "household",
@@ -141,6 +161,7 @@ __all__ = [
     "read_book",
     "rebalance",
     "sample_path",
+    "shocked",
     "stages",
     "stress",
     "unsmooth",

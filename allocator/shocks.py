@@ -78,7 +78,8 @@ def apply(a: Analysis, table: RiskTable, scenario: Scenario, shock: Moves) -> Af
     left = _owing(expose(then, f), owed)
     measured = Measured(then, left, assess(then, left, table, inside), table, f)
     limits = evaluate(measured, a.limit_table.limits, a.exposures.total)
-    return After(held, p.per_client(fallen) + called, spent + unknown, owed + unknown, left, limits, ~np.isnan(due), then)
+    known, loss = ~np.isnan(due), p.per_client(fallen) + called
+    return After(held, loss, spent + unknown, owed + unknown, left, limits, known, then)
 
 
 def _values(p: Positions, f: Framework, scenario: Scenario, shock: Moves) -> tuple[FloatArray, IntArray, FloatArray]:

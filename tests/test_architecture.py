@@ -79,7 +79,7 @@ LAYERS = (
     ),
     ("allocator.gallery", "allocator.whatif_panel"),
     ("allocator.cli_words", "allocator.command_tools"),
-    ("allocator.commands", "allocator.ledger_commands", "allocator.studies"),
+    ("allocator.book_commands", "allocator.commands", "allocator.ledger_commands", "allocator.studies"),
     ("allocator.cli",),
     ("allocator.__main__",),
 )

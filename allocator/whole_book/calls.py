@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -271,7 +271,7 @@ def _review_days(reviews: pd.DataFrame, b: BookFacts) -> FloatArray:
         raise InputError(f"reviews: no column {', '.join(missing)}; needed: {', '.join(REVIEWS)}")
     due = pd.to_datetime(reviews["due"]).groupby(reviews["client_id"]).min()
     days = (due.reindex(b.clients["client_id"]) - pd.Timestamp(b.on)).dt.days
-    return days.to_numpy("float64", na_value=np.nan)
+    return np.asarray(days.to_numpy(dtype="float64", na_value=np.nan), dtype="float64")
 
 
 def _why(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -145,7 +145,7 @@ def compare(before: Source, after: Source) -> Comparison:
     if not len(both) and (len(first) or len(second)):
         raise InputError("no client is in both; compare results of the same book")
     one, two = first.take(both), second.take(place[both])
-    keys = list(dict.fromkeys((x.name, x.sense) for x in (*one.limits, *two.limits)))
+    keys: list[tuple[str, str]] = list(dict.fromkeys((x.name, x.sense) for x in (*one.limits, *two.limits)))
     sheets = _aligned(one.now, one.limits, keys), _aligned(two.now, two.limits, keys)
     clients = _clients(one, two, sheets, [name + sense for name, sense in keys])
     views = book_view(one), book_view(two)
@@ -168,10 +168,10 @@ def compare(before: Source, after: Source) -> Comparison:
 
 def _aligned(s: Sheet, limits: tuple[Limit, ...], keys: list[tuple[str, str]]) -> Sheet:
     """Limits in the order of ``keys``; one that this side does not have is NaN and never exceeded."""
-    at = {(x.name, x.sense): j for j, x in enumerate(limits)}
+    at: dict[tuple[str, str], int] = {(x.name, x.sense): j for j, x in enumerate(limits)}
     place = np.array([at.get(k, len(limits)) for k in keys], dtype="intp")
 
-    def lined(array: AnyArray, blank: AnyArray) -> AnyArray:
+    def lined(array: AnyArray, blank: Any) -> AnyArray:
         return np.hstack([array, np.full((len(array), 1), blank)])[:, place]
 
     nan = np.float64("nan")
@@ -180,12 +180,12 @@ def _aligned(s: Sheet, limits: tuple[Limit, ...], keys: list[tuple[str, str]]) -
 
 
 def _beyond(s: Sheet, rate: FloatArray) -> FloatArray:
-    """n × limits: money beyond each bound in the base currency, 0 where it holds or does not apply."""
+    """N × limits: money beyond each bound in the base currency, 0 where it holds or does not apply."""
     return np.asarray(np.where(s.exceeded, s.over, 0.0) * rate[:, None])
 
 
 def _clients(one: BookFacts, two: BookFacts, sheets: tuple[Sheet, Sheet], names: list[str]) -> pd.DataFrame:
-    out: dict[str, AnyArray | pd.Series] = {c: one.clients[c] for c in ("client_id", "advisor", "tier", "currency")}
+    out: dict[str, Any] = {c: one.clients[c] for c in ("client_id", "advisor", "tier", "currency")}
     changed = np.zeros(len(one), dtype=bool)
     plans = [c for c in PLAN_FIGURES if one.knows(c) and two.knows(c)] if one.knows("plan_status") else []
     amounts = {"total", "over_money", "buys", "sells", "repaid", "cost", "tax"}
@@ -234,13 +234,11 @@ def _named(hit: BoolArray, names: list[str]) -> list[str]:
     return [texts[k] for k in place.reshape(-1).tolist()]
 
 
-def _changes(
-    one: BookFacts, two: BookFacts, sheets: tuple[Sheet, Sheet], keys: list[tuple[str, str]]
-) -> pd.DataFrame:
+def _changes(one: BookFacts, two: BookFacts, sheets: tuple[Sheet, Sheet], keys: list[tuple[str, str]]) -> pd.DataFrame:
     broken, mended = _flips(sheets)
     who, what = np.nonzero(broken | mended)
     names, senses = (pd.array([k[i] for k in keys], dtype="str").take(what) for i in (0, 1))
-    columns: dict[str, AnyArray] = {
+    columns: dict[str, Any] = {
         "client_id": one.clients["client_id"].iloc[who].reset_index(drop=True),
         "limit": names,
         "sense": senses,
@@ -252,11 +250,9 @@ def _changes(
     return pd.DataFrame(columns)
 
 
-def _by_limit(
-    one: BookFacts, two: BookFacts, sheets: tuple[Sheet, Sheet], keys: list[tuple[str, str]]
-) -> pd.DataFrame:
+def _by_limit(one: BookFacts, two: BookFacts, sheets: tuple[Sheet, Sheet], keys: list[tuple[str, str]]) -> pd.DataFrame:
     broken, mended = _flips(sheets)
-    columns: dict[str, AnyArray] = {
+    columns: dict[str, Any] = {
         "limit": pd.array([name for name, _ in keys], dtype="str"),
         "sense": pd.array([sense for _, sense in keys], dtype="str"),
     }
@@ -287,10 +283,8 @@ def _effects(c: pd.DataFrame) -> pd.DataFrame:
         }
         if "plan_status_before" in c:
             hits["plan_status"] = (c["plan_status_before"] != c["plan_status_after"]).to_numpy(bool)
-            hits["trades"] = np.any(
-                [_differs(*(c[f"{k}_{e}"].to_numpy("float64") for e in ("before", "after")), CENT) for k in TOTALS],
-                axis=0,
-            )
+            sides = [c[[f"{k}_{e}" for k in TOTALS]].to_numpy("float64") for e in ("before", "after")]
+            hits["trades"] = np.asarray(_differs(sides[0], sides[1], CENT).any(axis=1))
     told = [e for e in EFFECTS if e in hits]
     money = c["total_before"].to_numpy("float64")
     return pd.DataFrame(
@@ -319,4 +313,4 @@ def _sides(before: list[float], after: list[float], label: str) -> pd.DataFrame:
 def _flows(before: pd.Series, after: pd.Series) -> pd.DataFrame:
     codes = before.index.union(after.index, sort=True).difference(["debt"])  # repaid, neither bought nor sold
     sides = [s.reindex(codes).fillna(0.0).tolist() for s in (before, after)]
-    return _sides(sides[0], sides[1], "asset_class").assign(asset_class=pd.array(codes, dtype="str"))
+    return _sides(sides[0], sides[1], "asset_class").assign(asset_class=pd.Series(codes.tolist(), dtype="str"))

@@ -197,7 +197,7 @@ def facts(source: Source) -> BookFacts:
             debt_after=plan.after.exposures.debt,
             **{c: plan.summary[c] for c in PLANNED},
         )
-    clients = clients.assign(over=a.limit_table.exceeded.any(axis=1))
+    clients = clients.assign(over=np.asarray(a.limit_table.exceeded.any(axis=1)))
     until = p.until.astype("datetime64[D]")
     days = (until - np.datetime64(a.on)).astype("float64")
     days[np.isnat(until)] = np.nan
@@ -228,7 +228,7 @@ def base_currency(rates: Mapping[str, float], framework: Framework) -> str:
 
 def _rates(currency: pd.Series, rates: Mapping[str, float], base: str) -> FloatArray:
     known = {base: 1.0, **rates}
-    return currency.astype("str").map(known).to_numpy("float64", na_value=np.nan)
+    return np.asarray(currency.astype("str").map(known).to_numpy("float64", na_value=np.nan), dtype="float64")
 
 
 def _with_segments(clients: pd.DataFrame, tier: pd.Series, f: Framework, base: str) -> pd.DataFrame:
@@ -291,4 +291,5 @@ def _trades(trades: pd.DataFrame | None, clients: pd.DataFrame) -> pd.DataFrame:
 def _moved(table: pd.DataFrame, place: AnyArray) -> pd.DataFrame:
     """A table of places in a book of which only some clients stay."""
     now = place[table["place"].to_numpy("int64")]
-    return table.assign(place=now)[now >= 0].reset_index(drop=True)
+    moved: pd.DataFrame = table.assign(place=now)[now >= 0].reset_index(drop=True)
+    return moved

@@ -16,7 +16,7 @@ from allocator.errors import ConfigError
 from allocator.exposures import ratio
 from allocator.framework import Family
 from allocator.households import load_needs
-from allocator.typing import BoolArray, FloatArray
+from allocator.typing import AnyArray, BoolArray, FloatArray
 from allocator.whole_book.facts import BookFacts
 
 
@@ -270,9 +270,11 @@ def _is(b: BookFacts, column: str, code: str) -> BoolArray:
     return (b.clients[column] == code).to_numpy(bool)
 
 
-def _signal(b: BookFacts, severity: FloatArray, money: FloatArray, days: FloatArray | None = None) -> Signal:
-    """Severity clipped to 0 to 1 and 0 where it cannot be told; money (given in the client's
-    currency) and deadline only where there is a reason."""
+def _signal(b: BookFacts, severity: AnyArray, money: AnyArray, days: AnyArray | None = None) -> Signal:
+    """Clip the severity, 0 where it cannot be told; money and deadline only where there is a reason.
+
+    ``money`` is given in each client's currency.
+    """
     known = np.clip(np.nan_to_num(severity), 0.0, 1.0)
     days = np.full(len(b), np.nan) if days is None else days
     hit = known > 0

@@ -47,7 +47,7 @@ def segments(total: FloatArray, framework: Framework) -> AnyArray:
     codes = np.array([BELOW, *found], dtype=object)
     known = ~np.isnan(total)
     place = np.searchsorted(np.array(list(found.values())), np.where(known, total, 0.0), side="right")
-    return np.where(known, codes[place], "")
+    return np.asarray(np.where(known, codes[place], ""))
 
 
 def pareto(total: FloatArray) -> pd.DataFrame:
@@ -62,11 +62,11 @@ def pareto(total: FloatArray) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``question`` (``richest``: the money of the richest part of the clients, who are rounded up to a whole one;
-        ``held``: the fewest clients that hold a part of the money), ``clients``, ``part_clients``, ``money`` and
-        ``part_money``. Empty where nobody has any.
+        ``held``: the fewest clients that hold a part of the money), ``asked`` (that part),
+        ``clients``, ``part_clients``, ``money`` and ``part_money``. Empty where nobody has any.
     """
     ranked = np.sort(total[~np.isnan(total)])[::-1]
-    columns = ["question", "clients", "part_clients", "money", "part_money"]
+    columns = ["question", "asked", "clients", "part_clients", "money", "part_money"]
     if not len(ranked) or ranked.sum() <= 0:
         return pd.DataFrame({c: pd.Series(dtype="str" if c == "question" else "float64") for c in columns})
     held = np.cumsum(ranked)
@@ -77,6 +77,7 @@ def pareto(total: FloatArray) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "question": pd.Series(["richest"] * len(RICHEST) + ["held"] * len(HELD), dtype="str"),
+            "asked": [*RICHEST, *HELD],
             "clients": at,
             "part_clients": at / len(ranked),
             "money": held[at - 1],
@@ -99,8 +100,9 @@ def grouped(clients: pd.DataFrame, *by: str) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        The group, ``clients``, ``part_clients``, ``money``, ``part_money``, ``median_score``, ``exceeded`` (clients with
-        a limit exceeded), ``richest`` (part of the group's money that its richest fifth of clients holds).
+        The group, ``clients``, ``part_clients``, ``money``, ``part_money``, ``median_score``, ``exceeded``
+        (clients with a limit exceeded), ``richest`` (part of the group's money that its richest
+        fifth of clients holds).
     """
     found = clients.groupby(list(by), sort=False, dropna=False)
     out = found.agg(clients=("total", "size"), money=("total", "sum"), median_score=("score", "median"),

@@ -59,7 +59,9 @@ def shocked(analysis: Analysis, scenario: str, scenarios: Given = "standard") ->
         p,
         value=value,
         tax=gain_tax(class_tax(f)[p.klass], value, p.basis),
-        debts=_owing(p.debts, np.round(np.nan_to_num(after.short), 2), analysis.client_ids),
+        debts=_owing(
+            p.debts, np.asarray(np.round(np.nan_to_num(after.short), 2), dtype="float64"), analysis.client_ids
+        ),
     )
     kept = {"on": analysis.on, "issues": analysis.issues, "own": analysis.own}
     return measure(then, f, analysis.assumptions, **kept)  # type: ignore[arg-type]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -35,8 +35,9 @@ TABLES: Final = (
 
 @dataclass(frozen=True)
 class BookView(Shown):
-    """Result of `allocator.book_view`. Money is in the base currency, of the clients who have a rate; shares are
-    fractions.
+    """Result of `allocator.book_view`.
+
+    Money is in the base currency, of the clients who have a rate; shares are fractions.
 
     Attributes
     ----------
@@ -160,15 +161,13 @@ def _sum(money: FloatArray, rate: FloatArray) -> FloatArray:
 def _buckets(b: BookFacts) -> pd.DataFrame:
     codes = b.framework.bucket_codes
     sheets = {"": b.now} | ({} if b.after is None else {"_after": b.after})
-    out: dict[str, AnyArray] = {"bucket": pd.array([*codes, OWN_USE, UNCLASSIFIED, DEBTS], dtype="str")}
+    out: dict[str, Any] = {"bucket": pd.array([*codes, OWN_USE, UNCLASSIFIED, DEBTS], dtype="str")}
     for end, s in sheets.items():
         total = "total_after" if end else "total"
         inside = _bucket_money(b, s, total)
         outside = _sum(s.classes, b.rate) @ (1.0 - b.framework.flag("inside")) if s.classes.size else np.nan
         # plans do not touch what nobody can classify
-        lost, debts = (
-            float(np.nansum(b.money(c))) if b.knows(c) else np.nan for c in ("unclassified", f"debt{end}")
-        )
+        lost, debts = (float(np.nansum(b.money(c))) if b.knows(c) else np.nan for c in ("unclassified", f"debt{end}"))
         money = np.array([*inside, outside, lost, debts])
         whole = inside.sum()
         share = np.where(np.arange(len(money)) < len(codes), money / whole if whole > 0 else np.nan, np.nan)
@@ -207,7 +206,7 @@ def _limits(b: BookFacts) -> pd.DataFrame:
         beyond = np.where(s.exceeded, s.over, 0.0)
         return {f"clients{end}": s.exceeded.sum(axis=0), f"money{end}": _sum(beyond, b.rate)}
 
-    columns: dict[str, AnyArray] = {
+    columns: dict[str, Any] = {
         "limit": pd.array([x.name for x in b.limits], dtype="str"),
         "sense": pd.array([x.sense for x in b.limits], dtype="str"),
         "family": pd.array([x.family for x in b.limits], dtype="str"),
