@@ -96,6 +96,7 @@ def show_whatif(
     from allocator.pipeline import analyze
     from allocator.reporting.compare_page import compare_blocks
     from allocator.reporting.jsonbook import compare_json
+    from allocator.scenarios import load_scenarios
     from allocator.whole_book.compare import compare
     from allocator.whole_book.shocked import shocked
 
@@ -114,7 +115,11 @@ def show_whatif(
     if options["json"]:
         print_json(compare_json(found, said, top, book.counts))
     else:
-        print_blocks(compare_blocks(found, said, FIRST["whatif"] if top is None else top))
+        change = () if new_band is None else (new_band,)
+        if options["shock"] is not None:
+            scenario = load_scenarios(options["scenarios"]).scenarios[options["shock"]]
+            change += (said.name(scenario),)
+        print_blocks(compare_blocks(found, said, FIRST["whatif"] if top is None else top, change))
     return OK if len(found) else NOTHING
 
 

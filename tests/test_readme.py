@@ -82,7 +82,7 @@ def test_every_command_and_option_is_there_and_no_other(lang: str) -> None:
 @pytest.mark.parametrize("lang", LANGS)
 def test_commands_in_prose_exist(lang: str) -> None:
     known = every_command(cli.build(words(lang)))
-    used = re.findall(r"`allocator ((?:framework |assumptions )?[a-z]+)\b", TEXTS[lang])
+    used = re.findall(r"`allocator ((?:framework |assumptions |ledger )?[a-z]+)\b", TEXTS[lang])
     assert used
     assert set(used) <= set(known)
 

@@ -18,15 +18,15 @@ NAMED: Final = 5
 CHANGES: Final[dict[str, Tone]] = {"broken": "bad", "mended": "good"}
 
 
-def compare_blocks(found: Comparison, words: Words, first: int = CLIENTS) -> Blocks:
-    """What changes for whom, with the ``first`` so many clients who change."""
+def compare_blocks(found: Comparison, words: Words, first: int = CLIENTS, change: tuple[str, ...] = ()) -> Blocks:
+    """What changes for whom, with the ``first`` so many clients who change; ``change`` is what else differs after."""
     changed = int(found.effects["clients"].iloc[0])
     title = words.text("compare.title", changed=f"{changed:,}", clients=f"{len(found):,}")
     after = found.after
     sides = words.text(
         "compare.sides",
         before=f"{found.before.framework.name} · {found.before.assumptions}",
-        after=f"{after.framework.name} · {after.assumptions}",
+        after=" · ".join([after.framework.name, after.assumptions, *map(clean, change)]),
     )
     return (
         Heading(title),
@@ -140,7 +140,9 @@ def _clients(found: Comparison, words: Words, first: int) -> list[Block]:
             (
                 Cell(clean(r["client_id"]), "strong"),
                 words.money(r["total_before"], short=True),
-                _change(statuses, words),
+                statuses[0]
+                if statuses[0] == statuses[1]
+                else words.text("number.change", before=statuses[0], after=statuses[1]),
                 _change(scores, words),
                 _change(risks, words),
                 Cell(_named(found, r["broken_limits"], words), "bad"),
