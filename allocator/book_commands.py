@@ -115,7 +115,7 @@ def show_whatif(
     if options["json"]:
         print_json(compare_json(found, said, top, book.counts))
     else:
-        change = () if new_band is None else (new_band,)
+        change: tuple[str, ...] = () if new_band is None else (new_band,)
         if options["shock"] is not None:
             scenario = load_scenarios(options["scenarios"]).scenarios[options["shock"]]
             change += (said.name(scenario),)
