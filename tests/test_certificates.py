@@ -31,7 +31,18 @@ from allocator.plan import CHECKS
 from allocator.rebalance.outcome import checks_of
 
 EVERY = ROOT / "data" / "frameworks" / "every_limit.toml"
-WORLDS = (("classic", 0), ("classic", 1), ("chhabra", 2), (str(EVERY), 3))
+WORLDS = (("classic", 0), ("classic", 1), ("chhabra", 2), (str(EVERY), 3), ("house", 4))
+PRODUCTS: tuple[dict[str, Any], ...] = (
+    {"product_id": "LOT", "name": "lots", "asset_class": "bond_fund", "lot": 1000, "minimum": 5000, "sector": "BANKS",
+     "country": "CN", "buy_cost": 0.00125, "issuer": "Maker"},
+    {"product_id": "US1", "name": "dollars", "asset_class": "equity_fund", "lot": 100, "minimum": 1000,
+     "currency": "USD", "country": "US", "buy_cost": 0.0, "issuer": "BANK A", "risk": 3},
+    {"product_id": "A3", "name": "named like a holding", "asset_class": "government_bond", "buy_cost": 0.0},
+    {"product_id": "R5", "name": "risky", "asset_class": "listed_equity", "risk": 5, "issuer": "maker"},
+    {"product_id": "SHUT", "name": "closed", "asset_class": "gold", "status": "closed"},
+    {"product_id": "CASH", "name": "money fund", "asset_class": "money_market", "buy_cost": 0.0, "issuer": "Maker"},
+)  # fmt: skip
+"""The shelf of a house: lots, minimums, a foreign currency, issuers that clients hold, names that they use."""
 NUMBERS = ["before", "bound", "after", "excess_before", "excess_after"]
 Planned = tuple[Analysis, OrderTable, pd.DataFrame]
 
@@ -45,8 +56,24 @@ def with_plans(a: Analysis) -> Planned:
 
 @functools.cache
 def world(framework: str, seed: int) -> Planned:
-    f = load_framework(framework)
-    return with_plans(analyze(random_world(seed, f, 20).book(), f, on=ON))
+    """A random world under a framework; ``house`` has a shelf of its own, products held, money due and every limit."""
+    house = framework == "house"
+    f = load_framework(EVERY if house else framework)
+    if house:  # scenarios would send everybody to the exact verifier
+        bands = {
+            c: b.model_copy(update={"limits": {k: v for k, v in b.limits.items() if k != "cvar"}})
+            for c, b in f.bands.items()
+        }
+        f = f.model_copy(update={"bands": bands})
+    book = random_world(seed, f, 30 if house else 20).book()
+    if house:
+        rng = np.random.default_rng(seed)
+        shelf = make_book([("x", "y", "gold", 1.0)], products=PRODUCTS).products
+        held = rng.choice(["", "", "", "LOT", "US1", "R5"], len(book.holdings))
+        flow = rng.choice([0.0, 0.0, 1234.56, -100.0, -50_000.0], len(book.clients))
+        holdings = book.holdings.assign(product_id=pd.array(held, dtype="str"))
+        book = replace(book, products=shelf, holdings=holdings, clients=book.clients.assign(cash_flow=flow))
+    return with_plans(analyze(book, f, on=ON))
 
 
 @functools.cache
