@@ -115,7 +115,7 @@ def verify(
     Returns
     -------
     BookCertificates
-        Users' own limits and CVaR, withdrawals beyond the cash account, and whatever does not surely hold, are judged
+        Users' own limits, withdrawals beyond the cash account, and whatever does not surely hold, are judged
         by the exact verifier.
 
     Raises

@@ -5,8 +5,10 @@ Written again from the definitions, as the exact verifier's are; of `allocator.l
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import Final
 
@@ -14,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from allocator.analysis import Analysis
+from allocator.assumptions import risk_table
 from allocator.certificates_items import Items
 from allocator.certificates_orders import OrderTable
 from allocator.limits import TOLERANCE, Kind, Limit
@@ -21,6 +24,8 @@ from allocator.typing import BoolArray, FloatArray, IntArray
 
 ROUNDING: Final = 2.0**-50
 """Four units in the last place: what one operation on two floats, each read from a decimal, may add."""
+CELLS: Final = 2_000_000
+"""Scenario outcomes of this many client-scenario pairs are held at once."""
 HOLDS, NO_WORSE, UNTOUCHED, WORSE = range(4)
 
 
@@ -204,7 +209,8 @@ def judge(limit: Limit, m: Measures) -> Judged:
         return out
 
     def largest(r: Read) -> FloatArray:
-        most = np.maximum(worst(r.money), 0.0) if len(owner) else np.zeros(m.n)
+        most = worst(r.money)
+        most = np.where(np.isinf(most), 0.0, most)  # nothing that counts
         value = np.divide(most, r.base, out=np.full(m.n, np.nan), where=r.base > 0)
         return np.where((r.base == 0) & (limit.kind == "reserve_months"), np.inf, value)
 
@@ -287,6 +293,28 @@ def _volatility(limit: Limit, m: Measures) -> Measured:
     return _alone(m), (reads[0], reads[1]), _risky(m)
 
 
+def _cvar(limit: Limit, m: Measures) -> Measured:
+    """Mean loss of the worst scenarios, the one at the edge of the tail in part; on the clients who have the limit."""
+    table = risk_table(m.a.framework, m.a.assumptions)
+    count = len(table.scenarios)
+    tail = (1 - Fraction(repr(float(table.level)))) * count
+    whole = math.floor(tail)
+    who = np.flatnonzero(~np.isnan(np.append(limit.bounds, np.nan)[m.a.positions.band]))
+    widest = np.abs(table.scenarios).max(axis=0)
+    reads = []
+    for s in (m.start, m.end):
+        loss = np.zeros(m.n)
+        for part in np.array_split(who, max(1, len(who) * count // CELLS)):
+            outcome = np.partition(s.classes[part] @ table.scenarios.T, min(whole, count - 1), axis=1)
+            worst = outcome[:, :whole].sum(axis=1)
+            if tail > whole:
+                worst += float(tail - whole) * outcome[:, whole]
+            loss[part] = -worst / float(tail)
+        error = ROUNDING * (m.size + count + 64) * (np.abs(s.classes) @ widest)
+        reads.append(Read(loss, s.equity, m.error * (1 + widest.max(initial=0.0)) + error))
+    return _alone(m), (reads[0], reads[1]), ((m.a.positions.mix_table @ m.loaded) > 0)[m.x.mix]
+
+
 def _tracking(limit: Limit, m: Measures) -> Measured:
     del limit
     f = m.a.framework
@@ -355,6 +383,7 @@ MEASURES: Final[Mapping[Kind, Callable[[Limit, Measures], Measured]]] = {
     "reserve_months": _reserve,
     "leverage": _leverage,
     "volatility": _volatility,
+    "cvar": _cvar,
     "tracking": _tracking,
     "single_holding": _single_holding,
     "issuer": _issuer,
