@@ -76,10 +76,16 @@ class FileStore:
     @contextlib.contextmanager
     def writing(self) -> Iterator[FileStore]:
         """Be the only one who writes; what a dead writer left is swept first."""
-        self._create()
-        with one_writer(self._root, wait=WAIT):
-            self._sweep()
-            yield self
+        try:
+            self._create()
+            with one_writer(self._root, wait=WAIT):
+                self._sweep()
+                yield self
+        except OSError as error:
+            raise InputError(
+                f"the ledger cannot be written ({error.strerror or type(error).__name__}); nothing was changed by "
+                "halves: check room and rights, and run the command again"
+            ) from None
 
     def put(self, on: dt.date, tables: Mapping[str, pd.DataFrame], manifest: Mapping[str, Any]) -> None:
         """Keep a snapshot: its data first, then its manifest, then away with what it replaces."""
@@ -131,6 +137,8 @@ class FileStore:
             found = json.loads(file.read_bytes())
         except ValueError:
             raise InputError(DAMAGED.format(file=file.relative_to(self._root))) from None
+        except PermissionError:
+            raise InputError("the ledger may not be read by you; ask whose it is for the rights") from None
         if not isinstance(found, dict):
             raise InputError(DAMAGED.format(file=file.relative_to(self._root)))
         return found
@@ -143,6 +151,9 @@ class FileStore:
 
     def _sweep(self, day: str = "*") -> None:
         """Take away data that no manifest names, and unfinished files."""
+        for folder in (self._root, self._root / "manifests"):
+            for file in folder.glob(".*.part"):
+                file.unlink(missing_ok=True)
         counted = {m["as_of"]: m["token"] for m in self.manifests().values()}
         for table in TABLES:
             for folder in (self._root / table).glob(f"as_of={day}"):
