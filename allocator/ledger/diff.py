@@ -18,6 +18,7 @@ from allocator.ledger.change import Change, class_is, sums
 from allocator.ledger.finding import Finding
 from allocator.ledger.policy import Policy
 from allocator.ledger.snapshots import Snapshot
+from allocator.shown import Shown
 
 STATES: Final = ("new", "persistent", "resolved")
 FINDINGS: Final = (
@@ -30,8 +31,8 @@ nothing to compare with."""
 KEY: Final = ["client_id", "subject"]
 
 
-@dataclass(frozen=True, eq=False)
-class Diff:
+@dataclass(frozen=True, eq=False, repr=False)
+class Diff(Shown):
     """Result of `Ledger.diff`.
 
     Attributes

@@ -13,6 +13,7 @@ import pandas as pd
 
 from allocator.ledger.policy import Policy, ReviewPolicy
 from allocator.ledger.snapshots import Snapshot
+from allocator.shown import Shown
 from allocator.typing import AnyArray
 
 STATES: Final = ("never", "overdue", "due", "later")
@@ -23,8 +24,8 @@ TABLE: Final = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
-class Reviews:
+@dataclass(frozen=True, eq=False, repr=False)
+class Reviews(Shown):
     """Result of `Ledger.due`.
 
     Attributes

@@ -20,6 +20,7 @@ from allocator.exposures import ratio
 from allocator.framework import Framework
 from allocator.limits import needed_months
 from allocator.plan import Plan
+from allocator.shown import Shown
 from allocator.typing import AnyArray, FloatArray
 
 SCHEMA: Final = "allocator-ledger/1"
@@ -64,8 +65,8 @@ Tables = Mapping[str, pd.DataFrame]
 Read = Callable[[str, Sequence[str]], pd.DataFrame]
 
 
-@dataclass(frozen=True, eq=False)
-class Snapshot:
+@dataclass(frozen=True, eq=False, repr=False)
+class Snapshot(Shown):
     """One dated snapshot of a ledger; its tables are read when they are first asked for.
 
     Attributes

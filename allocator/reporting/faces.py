@@ -14,6 +14,9 @@ from allocator.frontiers import Frontier
 from allocator.households import Household
 from allocator.i18n import Words, environment_language, words
 from allocator.issues import SEVERITIES
+from allocator.ledger.diff import Diff
+from allocator.ledger.reviews import Reviews
+from allocator.ledger.snapshots import Snapshot
 from allocator.plan import Plan
 from allocator.reporting import lists, measures
 from allocator.reporting.assumed import assumption_blocks, estimate_blocks
@@ -23,6 +26,7 @@ from allocator.reporting.explained import sentences
 from allocator.reporting.frameworks import framework_blocks
 from allocator.reporting.frontier import frontier_blocks
 from allocator.reporting.household import household_overview, household_sheet
+from allocator.reporting.ledger import diff_blocks, due_blocks, snapshot_blocks
 from allocator.reporting.notebook import brief, fragment
 from allocator.reporting.overview import check_table, plan_table, row_counts, statuses
 from allocator.reporting.risks import risk_overview, risk_sheet
@@ -147,6 +151,9 @@ PAGES: Final[dict[type, Callable[[Any, Words], Blocks]]] = {
     RiskMeasures: risk_overview,
     Stages: _stages,
     Frontier: frontier_blocks,
+    Snapshot: snapshot_blocks,
+    Diff: diff_blocks,
+    Reviews: due_blocks,
     Framework: framework_blocks,
     Assumptions: lambda result, words: assumption_blocks(result, load_framework(), words),
     Estimate: lambda result, words: estimate_blocks(result, load_framework(), words),

@@ -26,7 +26,7 @@ def say(*words: object) -> None:
 
 
 def main(place: str, mode: str, first: int = 0) -> None:
-    """``days``: every second day from ``first`` on; ``same``: one day, refused to the later; ``forever``: until killed."""
+    """``days``: every second day from ``first`` on; ``same``: one day, once; ``forever``: until killed."""
     ledger = al.Ledger(place)
     numbered(1)
     say("ready")

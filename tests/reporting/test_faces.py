@@ -57,13 +57,15 @@ class Reader(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def results(sample: Book) -> dict[type, Any]:
+def results(sample: Book, tmp_path_factory: pytest.TempPathFactory) -> dict[type, Any]:
     analysis = al.analyze(sample, on=ON)
     few = al.analyze(sample.select(["C001", "C008"]), on=ON)
     days = pd.date_range("2015-01-31", periods=40, freq="ME")
     returns = pd.DataFrame(
         np.random.default_rng(7).normal(0.005, 0.04, (40, 2)), columns=["gold", "equity_fund"], index=days
     )
+    ledger = al.Ledger(tmp_path_factory.mktemp("ledgers") / "ledger")
+    ledger.add(analysis, on=dt.date(2026, 6, 30))
     made = [
         sample,
         analysis,
@@ -76,6 +78,9 @@ def results(sample: Book) -> dict[type, Any]:
         al.load_framework(),
         al.load_assumptions("us"),
         al.estimate(returns, returns=True),
+        ledger.add(analysis),
+        ledger.diff(),
+        ledger.due(ON),
     ]
     return {type(r): r for r in made}
 
