@@ -10,18 +10,23 @@ import contextlib
 import datetime as dt
 import hashlib
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
 
-from allocator.errors import ConfigError, InputError
-from allocator.ledger.disk import one_writer, write_whole
+from allocator.errors import ConfigError, InputError, OutputError
 from allocator.ledger.snapshots import SCHEMA, TABLES
 from allocator.ledger.store import CODED, REVIEWS, WAIT, token
+from allocator.storage import one_writer, remove_parts, write_bytes
 
 MARK: Final = "ledger.json"
+OWN: Final = (MARK, "manifests")
+"""What a writer who begins a ledger makes first."""
+PAUSE: Final = 0.05
+"""Seconds between two looks whether another writer is done."""
 DAMAGED: Final = "the ledger's {file} is damaged; take the snapshot again with --replace, or bring the file back"
 
 
@@ -77,14 +82,19 @@ class FileStore:
     def writing(self) -> Iterator[FileStore]:
         """Be the only one who writes; what a dead writer left is swept first."""
         try:
-            self._create()
-            with one_writer(self._root, wait=WAIT):
+            self._room()
+            with contextlib.ExitStack() as held:
+                _wait_for(self._root, held)
+                self._begin()
+                remove_parts(self._root)
                 self._sweep()
                 yield self
-        except OSError as error:
-            raise InputError(
-                f"the ledger cannot be written ({error.strerror or type(error).__name__}); nothing was changed by "
-                "halves: check room and rights, and run the command again"
+        except (OSError, OutputError) as error:
+            cause = error.__cause__ if isinstance(error, OutputError) else error
+            why = getattr(cause, "strerror", None) or type(cause).__name__
+            raise OutputError(
+                f"the ledger cannot be written ({why}); nothing is there by halves: check room and rights, and run the "
+                "command again"
             ) from None
 
     def put(self, on: dt.date, tables: Mapping[str, pd.DataFrame], manifest: Mapping[str, Any]) -> None:
@@ -96,10 +106,10 @@ class FileStore:
             part = self._part(name, day, fresh)
             for folder in (part.parent.parent, part.parent):
                 folder.mkdir(mode=0o700, exist_ok=True)
-            write_whole(part, content)
+            write_bytes(part, content, private=True)
             size, hashes[name] = size + len(content), hashlib.sha256(content).hexdigest()
         told = {**manifest, "as_of": day, "token": fresh, "bytes": size, "sha256": hashes}
-        write_whole(self._manifest(day), json.dumps(told, ensure_ascii=False, indent=1).encode())
+        write_bytes(self._manifest(day), json.dumps(told, ensure_ascii=False, indent=1).encode(), private=True)
         self._sweep(day)
 
     def drop(self, on: dt.date) -> None:
@@ -110,7 +120,7 @@ class FileStore:
     def set_reviews(self, reviews: pd.DataFrame) -> None:
         """Keep these reviews."""
         content = {"schema": SCHEMA, "reviews": reviews[list(REVIEWS)].to_dict("records")}
-        write_whole(self._root / "reviews.json", json.dumps(content, ensure_ascii=False).encode())
+        write_bytes(self._root / "reviews.json", json.dumps(content, ensure_ascii=False).encode(), private=True)
 
     def _check(self) -> None:
         if not (self._root / MARK).is_file():
@@ -120,16 +130,20 @@ class FileStore:
         if self._json(self._root / MARK).get("schema") != SCHEMA:
             raise InputError(f"the ledger is of another version than {SCHEMA}; use the program that wrote it")
 
-    def _create(self) -> None:
+    def _room(self) -> None:
         """Make the folder; one that holds anything else is refused."""
         if self._root.exists() and not self._root.is_dir():
             raise ConfigError("the place of the ledger is a file; give a folder")
+        there = list(self._root.iterdir()) if self._root.is_dir() and not (self._root / MARK).is_file() else []
+        if any(not p.name.startswith(".") and p.name not in OWN for p in there):
+            raise ConfigError("the folder is not empty and no ledger; give an empty or a new one")
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def _begin(self) -> None:
+        """Begin a ledger where there is none yet."""
+        (self._root / "manifests").mkdir(mode=0o700, exist_ok=True)
         if not (self._root / MARK).is_file():
-            strange = [p for p in self._root.iterdir() if not p.name.startswith(".")] if self._root.is_dir() else []
-            if strange:
-                raise ConfigError("the folder is not empty and no ledger; give an empty or a new one")
-            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_whole(self._root / MARK, json.dumps({"schema": SCHEMA}).encode())
+            write_bytes(self._root / MARK, json.dumps({"schema": SCHEMA}).encode(), private=True)
         self._check()
 
     def _json(self, file: Path) -> dict[str, Any]:
@@ -151,9 +165,6 @@ class FileStore:
 
     def _sweep(self, day: str = "*") -> None:
         """Take away data that no manifest names, and unfinished files."""
-        for folder in (self._root, self._root / "manifests"):
-            for file in folder.glob(".*.part"):
-                file.unlink(missing_ok=True)
         counted = {m["as_of"]: m["token"] for m in self.manifests().values()}
         for table in TABLES:
             for folder in (self._root / table).glob(f"as_of={day}"):
@@ -163,6 +174,19 @@ class FileStore:
                         file.unlink(missing_ok=True)
                 with contextlib.suppress(OSError):  # not empty
                     folder.rmdir()
+
+
+def _wait_for(folder: Path, held: contextlib.ExitStack) -> None:
+    """Become the one writer of a folder, once others are done."""
+    until = time.monotonic() + WAIT
+    while True:
+        try:
+            held.enter_context(one_writer(folder))
+            return
+        except ConfigError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(PAUSE)
 
 
 def _parquet(frame: pd.DataFrame) -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from histories import DAYS, analyses, analysed
+from histories import DAYS, analysed, analyses
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -15,7 +15,7 @@ from histories import place
 from writer import DAYS, numbered
 
 import allocator as al
-from allocator.errors import InputError
+from allocator.errors import InputError, OutputError
 from allocator.ledger import files
 from allocator.ledger.snapshots import TABLES
 
@@ -117,25 +117,25 @@ def test_a_disk_that_fails_at_any_write_leaves_the_old_or_the_new(
 ) -> None:
     ledger = al.Ledger(tmp_path / "ledger")
     ledger.add(numbered(1), on=DAYS[0])
-    calls, write = 0, files.write_whole
+    calls, write = 0, files.write_bytes
 
-    def failing(*args: object) -> None:
+    def failing(*args: object, **more: object) -> None:
         nonlocal calls
         if calls == nth:
             calls += 1
             raise OSError(28, "No space left on device")
         calls += 1
-        write(*args)  # type: ignore[arg-type]
+        write(*args, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(files, "write_whole", failing)
+    monkeypatch.setattr(files, "write_bytes", failing)
     if nth < len(TABLES) + 1:
-        with pytest.raises(InputError, match=r"No space left on device.*check room"):
+        with pytest.raises(OutputError, match=r"No space left on device.*check room"):
             ledger.add(numbered(2), on=DAYS[0], replace=True)
         assert figures(ledger) == {0: 1.0}
     else:
         ledger.add(numbered(2), on=DAYS[0], replace=True)
         assert figures(ledger) == {0: 2.0}
-    monkeypatch.setattr(files, "write_whole", write)
+    monkeypatch.setattr(files, "write_bytes", write)
     ledger.add(numbered(3), on=DAYS[1])
     assert len(list((tmp_path / "ledger").rglob("*.parquet"))) == 2 * len(TABLES)
 
