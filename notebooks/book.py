@@ -57,36 +57,51 @@ plan
 # %% [markdown]
 # ## Whom to call · 先联系谁
 #
-# Worst first: what lies beyond the limits today, in money, and what one plan would mend of it.
+# Every reason to call a client has points, by how bad it is, how much money it is about and how soon it is due; one more
+# reason never makes a client less urgent. Weights are a file of the house.
 #
-# 从最需要的开始：目前超出限额的金额，以及一次方案能改善多少。
+# 每个联系理由按严重程度、涉及金额和紧迫程度计分；多一个理由只会更急。权重是机构自己的文件。
 
 # %%
-clients = analysis.positions.clients.set_index("client_id")
-
-
-def beyond(one):
-    """What lies beyond the limits, in the client's currency."""
-    total = analysis.summary.set_index("client_id")["total"]
-    return one.limits.groupby("client_id", sort=False)["excess"].sum() * total
-
-
-calls = plan.summary.set_index("client_id")[["status", "limits_before", "limits_after", "trades", "cost", "tax"]]
-calls = calls.assign(
-    advisor=clients["advisor"],
-    beyond_today=beyond(plan.before),
-    beyond_after=beyond(plan.after),
-)
-calls.sort_values("beyond_today", ascending=False).head(8)
+calls = al.call_list(plan)
+calls.calls[["rank", "client_id", "advisor", "tier", "reasons", "points", "money", "days"]].head(8)
 
 # %% [markdown]
-# ## In all, in yuan · 合计（人民币）
+# Why the first one is first · 第一位为何排第一：
 
 # %%
-rate = clients["currency"].map(analysis.positions.rates)
-money = plan.summary.set_index("client_id")[["sells", "buys", "repaid", "cost", "tax"]].mul(rate, axis=0)
-by_advisor = money.assign(clients=1).groupby(clients["advisor"]).sum()
-pd.concat([by_advisor, by_advisor.sum().rename("all").to_frame().T])
+calls.select(calls.calls["client_id"].iloc[0])[["reason", "severity", "money", "days", "points", "part"]]
+
+# %%
+calls.by_advisor
+
+# %% [markdown]
+# ## The whole book, in yuan · 全部客户（人民币）
+#
+# What the book holds, today and after the plans; what it would trade; where the money is.
+#
+# 当前与方案后持有什么、将交易什么、钱在谁手里。
+
+# %%
+view = al.book_view(plan)
+view.buckets
+
+# %%
+view.plans
+
+# %%
+view.flows[["asset_class", "clients", "bought", "sold", "repaid", "net", "cost", "tax"]].head(8)
+
+# %%
+view.pareto
+
+# %% [markdown]
+# Which limits are exceeded by how many, today and after · 各项限额的超限人数与金额，当前与方案后：
+
+# %%
+view.limits[view.limits["clients"] > 0][
+    ["limit", "sense", "judged", "clients", "money", "clients_after", "money_after"]
+]
 
 # %% [markdown]
 # ## The map of the book · 全貌
@@ -113,6 +128,13 @@ _ = ax.legend(prop=cjk_font(9), frameon=False)
 today, then = al.stress(plan.before), al.stress(plan.after)
 columns = ["scenario", "hit", "loss_equity", "insolvent", "broken", "worst"]
 today.book[columns].merge(then.book[columns], on="scenario", suffixes=("", "_after"))
+
+# %% [markdown]
+# The day after a crisis like that of 2008: for whom does what change? · 若明天发生 2008 年那样的危机：谁的什么会变？
+
+# %%
+crisis = al.compare(analysis, al.shocked(analysis, "crash_2008"))
+crisis.effects[crisis.effects["clients"] > 0]
 
 # %%
 al.household(analysis)

@@ -64,16 +64,18 @@ def explain(plan: Plan, client_id: str, lang: str) -> tuple[str, ...]:
 def face(result: Any, words: Words) -> Blocks:
     """Blocks of a result; whole books show the first clients, a book of one client that client.
 
-    Raises
-    ------
-    KeyError
-        A kind of result that has no page: a bug.
+    A kind of result without a page of its own shows what it prints.
     """
     if isinstance(result, One):
         return CLIENTS[type(result.result)](result.result, result.client_id, words)
     if type(result) in CLIENTS and len(result) == 1:
         return CLIENTS[type(result)](result, result.client_ids[0], words)
-    return PAGES[type(result)](result, words)
+    return PAGES.get(type(result), _printed)(result, words)
+
+
+def _printed(result: Any, _words: Words) -> Blocks:
+    first, *more = repr(result).splitlines()
+    return (Heading(first), *(Line(text.strip()) for text in more))
 
 
 def _plan_client(result: Plan, client_id: str, words: Words) -> Blocks:
