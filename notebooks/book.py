@@ -57,8 +57,8 @@ plan
 # %% [markdown]
 # ## Whom to call · 先联系谁
 #
-# Every reason to call a client has points, by how bad it is, how much money it is about and how soon it is due; one more
-# reason never makes a client less urgent. Weights are a file of the house.
+# Every reason to call a client has points, by how bad it is, how much money it is about and how soon it is due; one
+# more reason never makes a client less urgent. Weights are a file of the house.
 #
 # 每个联系理由按严重程度、涉及金额和紧迫程度计分；多一个理由只会更急。权重是机构自己的文件。
 
@@ -99,9 +99,8 @@ view.pareto
 # Which limits are exceeded by how many, today and after · 各项限额的超限人数与金额，当前与方案后：
 
 # %%
-view.limits[view.limits["clients"] > 0][
-    ["limit", "sense", "judged", "clients", "money", "clients_after", "money_after"]
-]
+view.limits[view.limits["clients"] > 0].drop(columns="family")
+
 
 # %% [markdown]
 # ## The map of the book · 全貌

@@ -59,6 +59,7 @@ class Reader(HTMLParser):
 @pytest.fixture(scope="module")
 def results(sample: Book, tmp_path_factory: pytest.TempPathFactory) -> dict[type, Any]:
     analysis = al.analyze(sample, on=ON)
+    plan = al.rebalance(analysis)
     few = al.analyze(sample.select(["C001", "C008"]), on=ON)
     days = pd.date_range("2015-01-31", periods=40, freq="ME")
     returns = pd.DataFrame(
@@ -69,7 +70,7 @@ def results(sample: Book, tmp_path_factory: pytest.TempPathFactory) -> dict[type
     made = [
         sample,
         analysis,
-        al.rebalance(analysis),
+        plan,
         al.stress(analysis),
         al.household(analysis),
         al.measure_risk(analysis),
@@ -156,6 +157,16 @@ def test_a_large_book_shows_its_first_clients_and_how_many_more(results: dict[ty
         assert "C008" in page
         assert "C009" not in page
         assert f"{24 - ROWS} more" in page
+
+
+def test_a_result_without_a_page_shows_what_it_prints() -> None:
+    class Other(Shown):
+        def __repr__(self) -> str:
+            return "Other <b>result</b>\n  tables: none"
+
+    page = Other()._repr_html_()
+    assert "Other &lt;b&gt;result&lt;/b&gt;" in page
+    assert "tables: none" in page
 
 
 def test_a_book_of_one_client_shows_the_client(sample: Book) -> None:
