@@ -59,7 +59,9 @@ def check_trades(a: Analysis, t: OrderTable, x: Items) -> TradeChecks:
     flow, whole = cents_of(a.positions.cash_flow)
     came = flow + _sum(t.client, np.where(sell, t.cents - t.cost_cents - t.tax_cents, 0), n)
     went = _sum(t.client, np.where(sell, 0, t.cents + t.cost_cents), n)
-    sure &= whole & (came == went) & (np.maximum(np.abs(came), np.abs(went)) < 2**52)
+    # sums of whole numbers are exact as long as none of them leaves 64 bits
+    moved = np.bincount(t.client, weights=t.cents.astype("float64") + t.cost_cents + t.tax_cents, minlength=n)
+    sure &= whole & (came == went) & (moved < 2**52)
 
     owed = owed_cents(t.cents, terms.cost)
     refuse(np.abs(t.cost_cents - owed) > 1)
@@ -68,9 +70,11 @@ def check_trades(a: Analysis, t: OrderTable, x: Items) -> TradeChecks:
 
     refuse(~_amounts(a, t, terms))
     sure &= _lenders(a, t, x, n)
-    refuse(buy & terms.shop & ~_lots(a, t, terms))
+    lot, least, judged = _offers(a, t, terms)
+    refuse(buy & terms.shop & ((t.cents % lot != 0) | ((terms.value == 0) & (t.cents < least))))
     grade = np.array([b.product_risk for b in a.framework.bands.values()] + [0], dtype="float64")[a.positions.band]
-    allowed = _buyable(a, t, terms) & (terms.risk <= grade[t.client])
+    open_ = np.append(a.positions.shelf["available"].to_numpy(bool), False)[terms.product]
+    allowed = open_ & judged & (terms.risk <= grade[t.client])
     refuse(buy & ((terms.shop & ~allowed) | terms.never))
     highest = np.full(n, -np.inf)
     np.maximum.at(highest, t.client[buy & terms.shop], terms.risk[buy & terms.shop])
@@ -196,18 +200,6 @@ def _lenders(a: Analysis, t: OrderTable, x: Items, n: int) -> BoolArray:
     enough = [int(r) * int(v) >= int(o) * int(s) for r, v, o, s in zip(repaid, value, loan, amount, strict=True)]
     out[d.client[at[~(np.array(enough, dtype=bool) & known & given)]]] = False
     return out
-
-
-def _lots(a: Analysis, t: OrderTable, terms: Terms) -> BoolArray:
-    """Where amounts are whole lots, and not below the minimum of what is new."""
-    lot, least, _ = _offers(a, t, terms)
-    return np.asarray((t.cents % lot == 0) & ((terms.value > 0) | (t.cents >= least)))
-
-
-def _buyable(a: Analysis, t: OrderTable, terms: Terms) -> BoolArray:
-    """Where the house offers what is bought, in lots that the client's currency can be converted to."""
-    open_ = np.append(a.positions.shelf["available"].to_numpy(bool), False)[terms.product]
-    return np.asarray(open_ & _offers(a, t, terms)[2])
 
 
 def _offers(a: Analysis, t: OrderTable, terms: Terms) -> tuple[IntArray, IntArray, BoolArray]:
