@@ -22,7 +22,7 @@ LAYERS = (
     ("allocator", "allocator.typing", "allocator.errors", "allocator.issues", "allocator.shown"),
     ("allocator.storage",),
     ("allocator.differences",),
-    ("allocator.schema", "allocator.sample"),
+    ("allocator.pseudonyms", "allocator.schema", "allocator.sample"),
     ("allocator.config",),
     ("allocator.framework",),
     ("allocator.psd", "allocator.surveys"),
