@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from allocator.analysis import Analysis
     from allocator.assumptions import load_assumptions
     from allocator.book import Book, read_book
+    from allocator.book_plots import plot_book, plot_book_buckets
     from allocator.errors import AllocatorError, ConfigError, InputError, OutputError, SolveError
     from allocator.estimation import Estimate, estimate
     from allocator.firewall_plots import plot_firewall
@@ -52,6 +53,8 @@ __version__ = "0.1.0"
 
 # Loaded when first asked for: `import allocator` stays fast, and the command line shows its help without pandas.
 _HOMES = {
+    "plot_book_buckets": "book_plots",
+    "plot_book": "book_plots",
     "shocked": "whole_book.shocked",
     "compare": "whole_book.compare",
     "call_list": "whole_book.calls",
@@ -147,6 +150,8 @@ __all__ = [
     "load_framework",
     "measure_risk",
     "pictures",
+    "plot_book",
+    "plot_book_buckets",
     "plot_buckets",
     "plot_concentration",
     "plot_firewall",

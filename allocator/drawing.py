@@ -181,3 +181,46 @@ def glyphs() -> frozenset[int]:
     from pylopdf_fonts_zh_cn import sans_path
 
     return frozenset(FT2Font(str(sans_path())).get_charmap())
+
+
+def log_money(ax: Axes, amounts: Any, said: Words) -> None:
+    """Amounts of money below on a logarithmic scale, powers of ten or, where few fit, their halves as well."""
+    low, high = float(min(amounts)), float(max(amounts))
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    last = max(last, first + 1)
+    ticks = [10.0**k for k in range(first, last + 1)]
+    if len(ticks) <= 3:
+        ticks = sorted([*ticks, *(x * m for x in ticks[:-1] for m in (2.0, 5.0))])
+    step = max(1, math.ceil(len(ticks) / 9))
+    ax.set_xscale("log")
+    ax.minorticks_off()
+    _below(ax, ticks[::step], [_tick(x, said) for x in ticks[::step]])
+    # points at the edges are drawn whole
+    ax.set_xlim(10.0**first * 0.8, 10.0**last * 1.25)
+
+
+def score_scale(ax: Axes, said: Words) -> None:
+    """Scores from 0 to 100 on the left, with the levels of the grades."""
+    levels = [0.0, 25.0, 50.0, 75.0, 100.0]
+    ax.set_ylim(-3.0, 103.0)
+    ax.set_yticks(levels, [said.number(x, 0) for x in levels], **_plain())
+    ax.tick_params(axis="both", length=0)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(color="#E6E6E6", linewidth=0.8)
+    ax.set_axisbelow(True)
+
+
+def share_rows(ax: Axes, names: list[str], shares: Any, colours: list[str], said: Words) -> None:
+    """Rows of bars that are parts of 100%, each part with its share where it has room."""
+    scale(ax, names, said)
+    ax.grid(visible=False)
+    left = [0.0] * len(names)
+    for part, colour in enumerate(colours):
+        widths = [float(x) for x in shares[:, part]]
+        ax.barh(range(len(names)), widths, left=left, height=2 * BAR, color=colour, zorder=2)
+        for row, (start, width) in enumerate(zip(left, widths, strict=True)):
+            if width >= 0.06:
+                text = drawable(said.percent(width, 0))
+                middle: dict[str, Any] = {"ha": "center", "va": "center", "color": "white", "zorder": 3}
+                ax.text(start + width / 2, row, text, fontproperties=cjk_font(SMALL), parse_math=False, **middle)
+        left = [start + width for start, width in zip(left, widths, strict=True)]

@@ -67,6 +67,7 @@ LAYERS = (
     ("allocator.reporting*",),
     ("allocator.drawing",),
     (
+        "allocator.book_plots",
         "allocator.firewall_plots",
         "allocator.frontier_plots",
         "allocator.limit_plots",

@@ -137,7 +137,7 @@ def _limits(view: BookView, words: Words) -> list[Block]:
     heads = book_heads(words, limit="text", sense="label", over="number", of_judged="number", beyond="number")
     after = book_heads(words, over_after="number", beyond_after="number") if planned else ()
     more = words.text("book.say_beyond")
-    return [Table(title, (*heads, *after), tuple(rows), len(rows), more)]
+    return [Table(title, (*heads, *after), tuple(rows), None, more)]
 
 
 def _group_cells(r: Row, words: Words) -> tuple[str, ...]:
@@ -166,7 +166,10 @@ def _group_heads(words: Words, first: str) -> tuple[Column, ...]:
 def _segments(view: BookView, words: Words) -> Table:
     rows = tuple((tier_name(r["segment"], words), *_group_cells(r, words)) for r in rows_of(view.segments))
     title = words.text("book.title_segments", base=view.facts.base)
-    return Table(title, _group_heads(words, "tier"), rows)
+    home = view.facts.framework.currency
+    unknown = len(view) > 0 and (view.segments["segment"] == "").all()
+    more = words.text("book.say_no_tiers", home=home, base=view.facts.base) if unknown else ""
+    return Table(title, _group_heads(words, "tier"), rows, None, more)
 
 
 def _pareto(view: BookView, words: Words) -> list[Block]:

@@ -56,7 +56,7 @@ def call_table(calls: CallList, words: Words, left: int = 0) -> Table:
         *_heads(words, reasons="sentence"),
     )
     more = words.text("say.more_rows", count=f"{left:,}") if left else ""
-    return Table(words.text("calls.title_first", base=calls.facts.base), heads, tuple(rows), len(rows), more)
+    return Table(words.text("calls.title_first", base=calls.facts.base), heads, tuple(rows), None, more)
 
 
 def tier_name(tier: str, words: Words) -> str:

@@ -159,7 +159,7 @@ def _clients(found: Comparison, words: Words, first: int) -> list[Block]:
     )
     left = len(frame) - len(rows)
     more = words.text("say.more_rows", count=f"{left:,}") if left else ""
-    return [Table(words.text("compare.title_clients"), heads, tuple(rows), len(rows), more)] if rows else []
+    return [Table(words.text("compare.title_clients"), heads, tuple(rows), None, more)] if rows else []
 
 
 def _named(found: Comparison, keys: str, words: Words) -> str:

@@ -21,6 +21,9 @@ from allocator.plan import Plan
 from allocator.reporting import lists, measures
 from allocator.reporting.assumed import assumption_blocks, estimate_blocks
 from allocator.reporting.blocks import Block, Blocks, Cell, Heading, Line, Table
+from allocator.reporting.book_page import book_blocks
+from allocator.reporting.call_page import call_blocks
+from allocator.reporting.compare_page import compare_blocks
 from allocator.reporting.explain import obstacles
 from allocator.reporting.explained import sentences
 from allocator.reporting.frameworks import framework_blocks
@@ -39,6 +42,9 @@ from allocator.risk_measures import RiskMeasures
 from allocator.shown import One, Sentences
 from allocator.staging import Stages
 from allocator.stresses import Stress
+from allocator.whole_book.calls import CallList
+from allocator.whole_book.compare import Comparison
+from allocator.whole_book.view import BookView
 
 ROWS: Final = 8
 """Clients of a book that a notebook shows."""
@@ -152,6 +158,9 @@ PAGES: Final[dict[type, Callable[[Any, Words], Blocks]]] = {
     Household: lambda result, words: household_overview(result, words, ROWS),
     RiskMeasures: risk_overview,
     Stages: _stages,
+    BookView: book_blocks,
+    CallList: lambda result, words: call_blocks(result, words, ROWS),
+    Comparison: lambda result, words: compare_blocks(result, words, ROWS),
     Frontier: frontier_blocks,
     Snapshot: snapshot_blocks,
     Diff: diff_blocks,

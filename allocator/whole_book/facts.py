@@ -176,7 +176,7 @@ def facts(source: Source) -> BookFacts:
     plan = source if isinstance(source, Plan) else None
     a = source.before if isinstance(source, Plan) else source
     f, p, e = a.framework, a.positions, a.exposures
-    base = base_currency(p.rates, f)
+    base = base_currency(p.rates, f, p.clients["currency"])
     rate = _rates(p.clients["currency"], p.rates, base)
     clients = a.summary.assign(
         advisor=p.clients["advisor"].fillna("").astype("str"),
@@ -219,11 +219,17 @@ def facts(source: Source) -> BookFacts:
     )
 
 
-def base_currency(rates: Mapping[str, float], framework: Framework) -> str:
-    """Currency that all money is told in: the framework's, or else the one that the book's own rates are in."""
-    if framework.currency in rates:
-        return framework.currency
-    return next((c for c, x in rates.items() if x == 1.0), framework.currency)
+def base_currency(rates: Mapping[str, float], framework: Framework, currencies: pd.Series) -> str:
+    """Currency that clients are added up in.
+
+    It is the framework's, or else the one that the book's own rates are in. A book of one currency needs no rate: where
+    there is none to that currency, the book is told in its own.
+    """
+    base = framework.currency
+    if base not in rates:
+        base = next((c for c, x in rates.items() if x == 1.0), base)
+    found = currencies.astype("str").unique()
+    return str(found[0]) if len(found) == 1 and found[0] not in rates else base
 
 
 def _rates(currency: pd.Series, rates: Mapping[str, float], base: str) -> FloatArray:

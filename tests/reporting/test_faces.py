@@ -82,6 +82,9 @@ def results(sample: Book, tmp_path_factory: pytest.TempPathFactory) -> dict[type
         ledger.add(analysis),
         ledger.diff(),
         ledger.due(ON),
+        al.book_view(analysis),
+        al.call_list(analysis),
+        al.compare(analysis, al.analyze(sample, band="conservative", on=ON)),
     ]
     return {type(r): r for r in made}
 

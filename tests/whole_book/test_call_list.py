@@ -231,10 +231,11 @@ def fixed(severity: float, money: float, days: float) -> Callable[[BookFacts, fl
 
 
 def test_a_client_without_a_rate_is_judged_by_shares_and_has_no_money() -> None:
-    who = [{"client_id": "a", "risk_band": "balanced", "currency": "CHF"}]
-    found = call_list(al.analyze(make_book([("a", "x", "private_business", 1e6)], who), on=ON))
+    who = [{"client_id": c, "risk_band": "balanced", "currency": x} for c, x in (("a", "CHF"), ("b", "CNY"))]
+    found = call_list(al.analyze(make_book([(c, "x", "private_business", 1e6) for c in "ab"], who), on=ON))
     assert "concentration" in found.select("a")["reason"].tolist()
-    assert found.why["money"].isna().all()
+    assert found.select("a")["money"].isna().all()
+    assert found.select("b")["money"].max() > 0
 
 
 def test_nobody_to_call() -> None:
