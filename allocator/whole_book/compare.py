@@ -148,9 +148,9 @@ def compare(before: Source, after: Source) -> Comparison:
     keys: list[tuple[str, str]] = list(dict.fromkeys((x.name, x.sense) for x in (*one.limits, *two.limits)))
     sheets = _aligned(one.now, one.limits, keys), _aligned(two.now, two.limits, keys)
     clients = _clients(one, two, sheets, [name + sense for name, sense in keys])
-    views = book_view(one), book_view(two)
-    planned = views[0].planned and views[1].planned
-    flows = [v.flows.set_index("asset_class")["net"] if planned else pd.Series(dtype="float64") for v in views]
+    planned = one.knows("plan_status") and two.knows("plan_status")
+    nothing = pd.Series(dtype="float64")
+    flows = [book_view(b).flows.set_index("asset_class")["net"] if planned else nothing for b in (one, two)]
     return Comparison(
         before=one,
         after=two,
@@ -162,7 +162,7 @@ def compare(before: Source, after: Source) -> Comparison:
         totals=_totals(one, two) if planned else _sides([], [], "figure"),
         flows=_flows(flows[0], flows[1]),
         only_before=tuple(ids[0][place < 0]),
-        only_after=tuple(ids[1][~ids[1].isin(ids[0])]),
+        only_after=tuple(ids[1][ids[0].get_indexer(ids[1]) < 0]),
     )
 
 
@@ -229,8 +229,12 @@ def _differs(a: AnyArray, b: AnyArray, least: float) -> BoolArray:
 
 def _named(hit: BoolArray, names: list[str]) -> list[str]:
     """Names of the limits of each row, as one text; few combinations exist, so each is joined once."""
-    kinds, place = np.unique(hit, axis=0, return_inverse=True)
-    texts = [", ".join(n for n, x in zip(names, row, strict=True) if x) for row in kinds.tolist()]
+    if not names:
+        return [""] * len(hit)
+    packed = np.packbits(hit, axis=1)
+    rows = np.ascontiguousarray(packed).view(f"S{packed.shape[1]}").reshape(-1)
+    _, first, place = np.unique(rows, return_index=True, return_inverse=True)
+    texts = [", ".join(n for n, x in zip(names, row, strict=True) if x) for row in hit[first].tolist()]
     return [texts[k] for k in place.reshape(-1).tolist()]
 
 
