@@ -24,13 +24,14 @@ STYLE: Final = (
     ".al-page tr,.al-page tbody tr:nth-child(n){background:none}"
     ".al-page th,.al-page td{padding:.2em .7em .2em .4em;text-align:left;vertical-align:top;color:inherit;"
     "border:0;border-bottom:1px solid rgba(128,128,128,.35);max-width:34em;white-space:normal;overflow-wrap:anywhere}"
+    ".al-page .al-s{overflow-x:auto;max-width:100%}.al-page .al-x{min-width:8em}.al-page .al-w{min-width:16em}"
     ".al-page th{font-weight:600;white-space:nowrap}.al-page .al-n{text-align:right;white-space:nowrap;"
     "font-variant-numeric:tabular-nums}.al-page .al-l{white-space:nowrap}.al-page .al-b{font-weight:600}"
     ".al-page .al-d{opacity:.75}.al-page .al-t{border-left:4px solid;padding-left:.5em}</style>"
 )
 PLAIN: Final = "tex2jax_ignore mathjax_ignore"
 """Classes that keep notebooks from reading a formula into a name with dollar signs."""
-CLASSES: Final = {"number": "al-n", "label": "al-l"}
+CLASSES: Final = {"number": "al-n", "label": "al-l", "text": "al-x", "sentence": "al-w"}
 
 
 def fragment(blocks: Iterable[Block], words: Words) -> str:
@@ -91,7 +92,8 @@ def _table(table: Table) -> str:
     )
     caption = f"<caption>{escape(table.title)}</caption>" if table.title else ""
     more = f'<p class="al-d">{escape(table.more)}</p>' if table.more else ""
-    return f"<table>{caption}<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>{more}"
+    inner = f"{caption}<thead><tr>{heads}</tr></thead><tbody>{body}</tbody>"
+    return f'<div class="al-s" tabindex="0"><table>{inner}</table></div>{more}'
 
 
 def _cell(content: Cell, kind: str) -> str:
