@@ -26,7 +26,6 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 import allocator as al
-from allocator.drawing import AFTER, TODAY, cjk_font
 
 pd.options.display.float_format = "{:,.3f}".format
 on = dt.date(2026, 9, 30)
@@ -64,7 +63,7 @@ plan
 
 # %%
 calls = al.call_list(plan)
-calls.calls[["rank", "client_id", "advisor", "tier", "reasons", "points", "money", "days"]].head(8)
+calls
 
 # %% [markdown]
 # Why the first one is first · 第一位为何排第一：
@@ -84,6 +83,12 @@ calls.by_advisor
 
 # %%
 view = al.book_view(plan)
+view
+
+# %% [markdown]
+# Inside are tables · 里面是表：
+
+# %%
 view.buckets
 
 # %%
@@ -101,22 +106,22 @@ view.pareto
 # %%
 view.limits[view.limits["clients"] > 0].drop(columns="family")
 
-
 # %% [markdown]
 # ## The map of the book · 全貌
 #
-# Every client is a dot: how concentrated today, and after the plan · 每位客户一个点：当前与方案后的集中度：
+# Every client is a dot: money against concentration. On the right the buckets, today, after the plans, and by tier.
+#
+# 每位客户一个点：金额与集中度。右图为三类资产：当前、方案后、按客户层级。
 
 # %%
-scores = plan.summary.dropna(subset=["score_before"]).sort_values("score_before", ignore_index=True)
-fig, ax = plt.subplots(figsize=(9, 4), layout="constrained")
-ax.vlines(scores.index, scores["score_after"], scores["score_before"], color="#CCCCCC", zorder=1)
-ax.scatter(scores.index, scores["score_before"], color=TODAY, label="today · 当前", zorder=2)
-ax.scatter(scores.index, scores["score_after"], color=AFTER, label="after the plan · 方案后", zorder=2)
-ax.set_xticks(scores.index, scores["client_id"], rotation=60, fontsize=8)
-ax.set_title("Concentration score of every client · 每位客户的集中度得分", fontproperties=cjk_font(11), loc="left")
-ax.spines[["top", "right"]].set_visible(False)
-_ = ax.legend(prop=cjk_font(9), frameon=False)
+fig, (left, right) = plt.subplots(1, 2, figsize=(15, 4.6), layout="constrained")
+al.plot_book(plan, ax=left)
+_ = al.plot_book_buckets(plan, ax=right)
+
+# %%
+fig, (left, right) = plt.subplots(1, 2, figsize=(15, 4.6), layout="constrained")
+al.plot_book(plan, ax=left, lang="zh")
+_ = al.plot_book_buckets(plan, ax=right, lang="zh")
 
 # %% [markdown]
 # ## A crisis · 危机
