@@ -45,27 +45,23 @@ if TYPE_CHECKING:
     from allocator.whatif_panel import what_if_panel
     from allocator.whole_book.calls import CallList, call_list
     from allocator.whole_book.compare import Comparison, compare
+    from allocator.whole_book.facts import BookFacts
     from allocator.whole_book.reasons import OwnReason
     from allocator.whole_book.shocked import shocked
+    from allocator.whole_book.tables import facts_of_tables, read_tables
     from allocator.whole_book.view import BookView, book_view
 
 __version__ = "0.1.0"
 
 # Loaded when first asked for: `import allocator` stays fast, and the command line shows its help without pandas.
 _HOMES = {
-    "plot_book_buckets": "book_plots",
-    "plot_book": "book_plots",
-    "shocked": "whole_book.shocked",
-    "compare": "whole_book.compare",
-    "call_list": "whole_book.calls",
-    "book_view": "whole_book.view",
-    "OwnReason": "whole_book.reasons",
-    "Comparison": "whole_book.compare",
-    "CallList": "whole_book.calls",
-    "BookView": "whole_book.view",
     "AllocatorError": "errors",
     "Analysis": "analysis",
     "Book": "book",
+    "BookFacts": "whole_book.facts",
+    "BookView": "whole_book.view",
+    "CallList": "whole_book.calls",
+    "Comparison": "whole_book.compare",
     "ConfigError": "errors",
     "Estimate": "estimation",
     "Framework": "framework",
@@ -75,13 +71,18 @@ _HOMES = {
     "Ledger": "ledger.ledger",
     "Objective": "plan",
     "OutputError": "errors",
+    "OwnReason": "whole_book.reasons",
     "Plan": "plan",
     "RiskMeasures": "risk_measures",
     "SolveError": "errors",
     "Stages": "staging",
     "Stress": "stresses",
     "analyze": "pipeline",
+    "book_view": "whole_book.view",
+    "call_list": "whole_book.calls",
+    "compare": "whole_book.compare",
     "estimate": "estimation",
+    "facts_of_tables": "whole_book.tables",
     "frontier": "frontiers",
     "household": "households",
     "limit": "limits",
@@ -89,6 +90,8 @@ _HOMES = {
     "load_framework": "framework",
     "measure_risk": "risk_measures",
     "pictures": "gallery",
+    "plot_book": "book_plots",
+    "plot_book_buckets": "book_plots",
     "plot_buckets": "plots",
     "plot_concentration": "plots",
     "plot_firewall": "firewall_plots",
@@ -101,8 +104,10 @@ _HOMES = {
     "plot_trades": "trade_plots",
     "provenance": "provenances",
     "read_book": "book",
+    "read_tables": "whole_book.tables",
     "rebalance": "pipeline",
     "sample_path": "sample",
+    "shocked": "whole_book.shocked",
     "stages": "staging",
     "stress": "stresses",
     "unsmooth": "shrinkage",
@@ -119,6 +124,7 @@ __all__ = [
     "AllocatorError",
     "Analysis",
     "Book",
+    "BookFacts",
     "BookView",
     "CallList",
     "Comparison",
@@ -143,6 +149,7 @@ __all__ = [
     "call_list",
     "compare",
     "estimate",
+    "facts_of_tables",
     "frontier",
     "household",
     "limit",
@@ -164,6 +171,7 @@ __all__ = [
     "plot_trades",
     "provenance",
     "read_book",
+    "read_tables",
     "rebalance",
     "sample_path",
     "shocked",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from allocator.cli_words import Spoken, a_count, command
-from allocator.command_tools import NOTHING, OK, analysed, exit_code, print_blocks, print_json, progress
+from allocator.command_tools import NOTHING, OK, SET_ASIDE, analysed, exit_code, print_blocks, print_json, progress
 from allocator.i18n import Words
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def show_calls(said: Words, advisor: str | None, tier: str | None, rules: str, *
         print_json(calls_json(calls, said, top, book.counts))
     else:
         print_blocks(call_blocks(calls, said, FIRST["calls"] if top is None else top))
-    return OK if len(analysis) else NOTHING
+    return _told(analysis)
 
 
 def show_whatif(
@@ -120,7 +120,14 @@ def show_whatif(
             scenario = load_scenarios(options["scenarios"]).scenarios[options["shock"]]
             change += (said.name(scenario),)
         print_blocks(compare_blocks(found, said, FIRST["whatif"] if top is None else top, change))
-    return OK if len(found) else NOTHING
+    return _told(before)
+
+
+def _told(analysis: Analysis) -> int:
+    """Exit code of a list that judges nobody: only what could not be used is told."""
+    if not len(analysis):
+        return NOTHING
+    return SET_ASIDE if len(analysis.set_aside) else OK
 
 
 def _planned(said: Words, analysis: Analysis, options: dict[str, Any]) -> Analysis | Plan:

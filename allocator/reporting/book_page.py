@@ -10,6 +10,7 @@ import pandas as pd
 
 from allocator.framework import OUTSIDE, Framework
 from allocator.i18n import DASH, Words
+from allocator.issues import ERROR
 from allocator.plan import STATUSES
 from allocator.reporting.blocks import Block, Blocks, Cell, Column, Content, Heading, Line, Table
 from allocator.reporting.call_page import call_table, tier_name
@@ -65,6 +66,12 @@ def unrated_lines(facts: BookFacts, words: Words) -> list[Line]:
     return [Line(text, "warn")]
 
 
+def set_aside_lines(facts: BookFacts, words: Words) -> list[Line]:
+    """Say how many rows could not be used."""
+    count = int((facts.issues["severity"] == ERROR).sum())
+    return [Line(words.text("book.say_set_aside", count=f"{count:,}"), "warn")] if count else []
+
+
 def book_heads(words: Words, **heads: str) -> tuple[Column, ...]:
     """Columns by the key of their heading in the section ``book``."""
     return tuple(Column(words.text(f"book.head_{k}"), kind) for k, kind in heads.items())  # type: ignore[arg-type]
@@ -80,7 +87,7 @@ def class_name(code: str, framework: Framework, words: Words) -> str:
 def _head(view: BookView, words: Words) -> list[Block]:
     total = words.money(view.total, view.facts.base)
     title = words.text("book.title", clients=f"{len(view):,}", total=total)
-    return [Heading(words.tight(title)), *unrated_lines(view.facts, words)]
+    return [Heading(words.tight(title)), *unrated_lines(view.facts, words), *set_aside_lines(view.facts, words)]
 
 
 def _statuses(view: BookView, words: Words) -> Table:

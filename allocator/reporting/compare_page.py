@@ -93,9 +93,9 @@ def _limits(found: Comparison, words: Words) -> list[Block]:
     )
     heads = (
         *_heads(words, limit="text"),
-        Column(words.text("book.head_sense"), "label", spare=2),
+        Column(words.text("book.head_sense"), "label"),
         *_heads(words, over_before="number", over_after="number", broken="number", mended="number"),
-        Column(words.text("compare.head_money_before"), "number", spare=1),
+        Column(words.text("compare.head_money_before"), "number", spare=2),
         Column(words.text("compare.head_money_after"), "number", spare=1),
     )
     return [Table(words.text("compare.title_limits"), heads, rows)] if rows else []

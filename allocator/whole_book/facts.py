@@ -179,7 +179,7 @@ def facts(source: Source) -> BookFacts:
     a = source.before if isinstance(source, Plan) else source
     f, p, e = a.framework, a.positions, a.exposures
     base = base_currency(p.rates, f, p.clients["currency"])
-    rate = _rates(p.clients["currency"], p.rates, base)
+    rate = client_rates(p.clients["currency"], p.rates, base)
     clients = a.summary.assign(
         advisor=p.clients["advisor"].fillna("").astype("str"),
         rate=rate,
@@ -206,12 +206,12 @@ def facts(source: Source) -> BookFacts:
     at = np.flatnonzero((days > 0) & ~p.pledged & (p.value > 0) & (p.pace > 0))
     locks = pd.DataFrame({"place": p.client[at], "days": days[at], "money": p.value[at]})
     return BookFacts(
-        clients=_with_segments(clients, p.clients["tier"], f, base),
+        clients=with_segments(clients, p.clients["tier"], f, base),
         limits=a.limit_table.limits,
         now=_sheet(a, e.total),
         after=None if plan is None else _sheet(plan.after, e.total),
         locks=locks,
-        trades=_trades(None if plan is None else plan.trades, clients),
+        trades=client_trades(None if plan is None else plan.trades, clients),
         issues=a.issues,
         framework=f,
         assumptions=a.assumptions.name,
@@ -234,12 +234,14 @@ def base_currency(rates: Mapping[str, float], framework: Framework, currencies: 
     return str(found[0]) if len(found) == 1 and found[0] not in rates else base
 
 
-def _rates(currency: pd.Series, rates: Mapping[str, float], base: str) -> FloatArray:
+def client_rates(currency: pd.Series, rates: Mapping[str, float], base: str) -> FloatArray:
+    """Base currency per unit of each client's currency; NaN for none."""
     known = {base: 1.0, **rates}
     return np.asarray(currency.astype("str").map(known).to_numpy("float64", na_value=np.nan), dtype="float64")
 
 
-def _with_segments(clients: pd.DataFrame, tier: pd.Series, f: Framework, base: str) -> pd.DataFrame:
+def with_segments(clients: pd.DataFrame, tier: pd.Series, f: Framework, base: str) -> pd.DataFrame:
+    """Add the tier by assets, and the one that the bank states (``tier``), or else that by assets."""
     # thresholds are in the framework's currency: a book that cannot be told in it has no tiers by assets
     total = clients["total"].to_numpy("float64") * clients["rate"].to_numpy("float64")
     total = total if base == f.currency else np.full(len(clients), np.nan)
@@ -284,7 +286,7 @@ def _firewall(a: Analysis) -> dict[str, AnyArray]:
     }
 
 
-def _trades(trades: pd.DataFrame | None, clients: pd.DataFrame) -> pd.DataFrame:
+def client_trades(trades: pd.DataFrame | None, clients: pd.DataFrame) -> pd.DataFrame:
     """Trades with the place of the client."""
     columns = ["client_id", "asset_id", "name", "asset_class", "product_id", "side", "amount", "cost", "tax"]
     if trades is None:

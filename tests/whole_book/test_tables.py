@@ -1,0 +1,105 @@
+"""Facts from the tables that a run leaves: what they tell is what the analysis tells; the rest is not judged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from books import random_analysis
+from conftest import ON
+
+import allocator as al
+from allocator.errors import InputError
+from allocator.whole_book.calls import call_list
+from allocator.whole_book.facts import BookFacts, facts
+from allocator.whole_book.tables import facts_of_tables, read_tables
+from allocator.whole_book.view import book_view
+
+
+def left(result: al.Analysis | al.Plan) -> dict[str, pd.DataFrame]:
+    """Tables as a run leaves them: one row per client, limits before and after, trades, issues."""
+    before = result if isinstance(result, al.Analysis) else result.before
+    b = facts(result)
+    limits = before.limits
+    tables = {"summary": b.clients.drop(columns=["over", "segment"]), "limits": limits, "issues": before.issues}
+    if isinstance(result, al.Plan):
+        t = result.after.limit_table
+        wide = {k: pd.DataFrame(getattr(t, k)).stack(future_stack=True).to_numpy() for k in ("value", "excess")}
+        applies = pd.DataFrame(t.bound).notna().stack(future_stack=True).to_numpy()
+        exceeded = t.exceeded.reshape(-1)[applies]
+        after = {f"{k}_after": v[applies] for k, v in wide.items()}
+        tables["limits"] = limits.assign(**after, exceeded_after=exceeded)
+        tables["trades"] = result.trades
+    return tables
+
+
+def again(result: al.Analysis | al.Plan, tables: dict[str, pd.DataFrame]) -> BookFacts:
+    before = result if isinstance(result, al.Analysis) else result.before
+    return facts_of_tables(tables, before.framework, on=before.on, rates=before.positions.rates)
+
+
+@pytest.fixture(scope="module")
+def plan(sample: al.Book) -> al.Plan:
+    return al.rebalance(al.analyze(sample, on=ON), explain=False)
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_pages_from_parquet_are_pages_from_the_plan(plan: al.Plan, parts: int, tmp_path: Path) -> None:
+    for name, table in left(plan).items():
+        if parts == 1:
+            table.to_parquet(tmp_path / f"{name}.parquet")
+            continue
+        (tmp_path / name).mkdir()
+        size = -(-len(table) // parts)
+        for k in range(parts):
+            table.iloc[k * size : (k + 1) * size].to_parquet(tmp_path / name / f"part-{k}.parquet")
+    b = again(plan, read_tables(tmp_path))
+    one, two = book_view(plan), book_view(b)
+    for name in ("statuses", "limits", "segments", "pareto", "advisors", "plans", "products", "flows", "unrated"):
+        pd.testing.assert_frame_equal(getattr(one, name), getattr(two, name), check_dtype=False, obj=name)
+    pd.testing.assert_series_equal(one.buckets["money"].iloc[:3], two.buckets["money"].iloc[:3])
+    assert two.classes.empty
+    first, second = call_list(plan), call_list(b)
+    assert set(second.not_judged) - set(first.not_judged) == {"lock_ends"}
+    told = first.why[first.why["reason"] != "lock_ends"]
+    keys = ["client_id", "reason"]
+    both = [x.sort_values(keys, ignore_index=True)[[*keys, "severity", "money", "points"]] for x in (told, second.why)]
+    pd.testing.assert_frame_equal(*both, check_dtype=False)
+
+
+def test_what_a_bare_summary_does_not_tell_is_not_judged() -> None:
+    a = random_analysis(0)
+    b = again(a, {"summary": a.summary, "limits": a.limits})
+    found = call_list(b)
+    assert {"withdrawal", "guarantees", "firm_failure", "lock_ends", "data", "plan"} <= set(found.not_judged)
+    assert {"reserve", "risk", "concentration", "band", "insolvent"}.isdisjoint(found.not_judged)
+    whole = call_list(a)
+    for reason in ("reserve", "risk", "concentration", "band"):
+        one, two = (x.why[x.why["reason"] == reason].set_index("client_id")["severity"] for x in (whole, found))
+        assert two.sort_index().to_dict() == pytest.approx(one.sort_index().to_dict())
+    assert len(al.compare(a, b)) == len(a)
+
+
+def test_limits_of_ones_own_are_kept() -> None:
+    book = random_analysis(1)
+    row = {"client_id": book.client_ids[0], "limit": "mine", "sense": "<=", "value": 0.5, "bound": 0.2}
+    own = pd.DataFrame([row | {"excess": 0.3, "exceeded": True}])
+    tables = {"summary": book.summary, "limits": pd.concat([book.limits.astype({"limit": "str", "sense": "str"}), own])}
+    view = book_view(again(book, tables))
+    mine = view.limits[view.limits["limit"] == "mine"].iloc[0]
+    assert (mine["judged"], mine["clients"]) == (1, 1)
+
+
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    a = random_analysis(0)
+    with pytest.raises(InputError, match="summary: no column total"):
+        again(a, {"summary": a.summary.drop(columns="total"), "limits": a.limits})
+    with pytest.raises(InputError, match="limits: no column client_id"):
+        again(a, {"summary": a.summary})
+    with pytest.raises(InputError, match="twice"):
+        again(a, {"summary": pd.concat([a.summary, a.summary]), "limits": a.limits})
+    with pytest.raises(InputError, match="not in the summary"):
+        again(a, {"summary": a.summary[a.summary["client_id"] != a.limits["client_id"].iloc[0]], "limits": a.limits})
+    with pytest.raises(InputError, match="as Parquet"):
+        read_tables(tmp_path)
