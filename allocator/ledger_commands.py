@@ -18,6 +18,7 @@ from allocator.reporting.blocks import Line
 if TYPE_CHECKING:
     from allocator.ledger.diff import Diff
     from allocator.ledger.ledger import Ledger
+    from allocator.ledger.reviews import Reviews
 
 PLACE: Final = "ledger"
 VARIABLE: Final = "ALLOCATOR_LEDGER"
@@ -44,6 +45,7 @@ def ledger_group(said: Words, book: Params, both: Params) -> SpokenGroup:
     day = _option(said, "--date", "date", "day", metavar="YYYY-MM-DD", callback=a_day(said))
     purged = _option(said, "--date", "purge_date", "day", metavar="YYYY-MM-DD", callback=a_day(said))
     advisor = _option(said, "--advisor", metavar="NAME")
+    page = _option(said, "--html", metavar="FILE")
     state = _option(said, "--state", metavar=f"[{'|'.join(STATES)}]", callback=one_of(STATES, said))
     flags = [click.Option([f"--{f}"], is_flag=True, help=said.text(f"ledger.help_{f}")) for f in ("plan", "replace")]
     yes = click.Option(["--yes"], is_flag=True, help=said.text("ledger.help_yes"))
@@ -57,7 +59,7 @@ def ledger_group(said: Words, book: Params, both: Params) -> SpokenGroup:
         "show": (show, [a("day", "[DATE]"), place, client, json, *both]),
         "diff": (
             diff,
-            [a("before", "[BEFORE]"), a("after", "[AFTER]"), place, client, advisor, state, policy, json, *both],
+            [a("before", "[BEFORE]"), a("after", "[AFTER]"), place, client, advisor, state, policy, page, json, *both],
         ),
         "due": (due, [place, day, advisor, policy, json, *both]),
         "review": (review, [a("client", "CLIENT", True), place, day, *both]),
@@ -130,6 +132,8 @@ def diff(said: Words, ledger: str | None, before: date | None, after: date | Non
     book = _open(ledger, options["policy"])
     with progress(said, "analysing"):
         found = _chosen(book.diff(before, after), options["advisor"], options["state"])
+    if options["html"] is not None:
+        _page(book, found, options, said)
     client = options["client"]
     if options["json"]:
         print_json(diff_json(found, said, client))
@@ -140,15 +144,10 @@ def diff(said: Words, ledger: str | None, before: date | None, after: date | Non
 
 def due(said: Words, ledger: str | None, day: date | None, **options: Any) -> int:
     """``allocator ledger due``: whose review is due."""
-    from dataclasses import replace
-
     from allocator.reporting.jsonledger import due_json
     from allocator.reporting.ledger import due_blocks
 
-    found = _open(ledger, options["policy"]).due(day)
-    if options["advisor"] is not None:
-        mine = found.table["advisor"] == options["advisor"]
-        found = replace(found, table=found.table[mine].reset_index(drop=True))
+    found = _of_advisor(_open(ledger, options["policy"]).due(day), options["advisor"])
     print_json(due_json(found)) if options["json"] else print_blocks(due_blocks(found, said))
     return OK
 
@@ -173,6 +172,27 @@ def purge(said: Words, ledger: str | None, client: str | None, day: date | None,
     count = book.purge(client=client, on=day)
     print_blocks((Line(said.text("ledger.purged", count=count), "good"),))
     return OK
+
+
+def _page(book: Ledger, found: Diff, options: dict[str, Any], said: Words) -> None:
+    """Write the page for the advisor."""
+    from pathlib import Path
+
+    from allocator.reporting.advisor import advisor_page
+    from allocator.storage import write_text
+
+    due = _of_advisor(book.due(max(date.today(), found.after)), options["advisor"])
+    file = Path(options["html"])
+    write_text(file, advisor_page(found, due, said), private=True)
+    click.echo(said.text("ledger.written", file=file.name), err=True)
+
+
+def _of_advisor(found: Reviews, advisor: str | None) -> Reviews:
+    from dataclasses import replace
+
+    if advisor is None:
+        return found
+    return replace(found, table=found.table[found.table["advisor"] == advisor].reset_index(drop=True))
 
 
 def _open(place: str | None, policy: str = "standard") -> Ledger:

@@ -126,6 +126,13 @@ class Change:
             out[k] = next(found, np.nan)
         return out
 
+    def forget(self) -> None:
+        """Let go of everything that was read of ``after`` and measured: a long history does not fit into memory."""
+        self.measured.clear()
+        self.after.forget()
+        for name in ("held", "ids", "place_of", "at", "_found"):
+            self.__dict__.pop(name, None)
+
     @cached_property
     def held(self) -> Held:
         """Every holding of either snapshot."""

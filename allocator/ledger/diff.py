@@ -19,6 +19,7 @@ from allocator.ledger.finding import Finding
 from allocator.ledger.policy import Policy
 from allocator.ledger.snapshots import Snapshot
 from allocator.shown import Shown
+from allocator.typing import IntArray
 
 STATES: Final = ("new", "persistent", "resolved")
 FINDINGS: Final = (
@@ -28,7 +29,8 @@ FINDINGS: Final = (
 NOTICES: Final = ("framework_changed", "assumptions_changed", "version_changed", "first")
 """What limits a comparison: judged by another framework or other assumptions, by another version of the program, or
 nothing to compare with."""
-KEY: Final = ["client_id", "subject"]
+SPAN: Final = 2**31
+"""More than there are subjects."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -115,8 +117,10 @@ def compare(chain: Sequence[Snapshot], policy: Policy, kinds: Mapping[str, Findi
     """
     changes = [Change(a, b) for a, b in zip([None, *chain[:-1]], chain, strict=True)]
     last = changes[-1]
-    found = [_told(changes, kind, policy) for kind in kinds.values()]
-    filled = [f for f in found if len(f)]
+    keys = _Keys(changes)
+    told = {code: _told(changes, kind, policy, keys) for code, kind in kinds.items()}
+    _since(told, changes, kinds, policy, keys)
+    filled = [_finished(f, kinds[code], last) for code, f in told.items() if len(f)]
     findings = pd.concat(filled, ignore_index=True) if filled else _blank()
     return Diff(
         before=None if last.before is None else last.before.on,
@@ -131,58 +135,77 @@ def compare(chain: Sequence[Snapshot], policy: Policy, kinds: Mapping[str, Findi
     )
 
 
-def _told(changes: Sequence[Change], kind: Finding, policy: Policy) -> pd.DataFrame:
-    """Findings of one kind with their states."""
+class _Keys:
+    """Findings as numbers, so that those of several diffs can be compared: place of the client, and the subject."""
+
+    def __init__(self, changes: Sequence[Change]) -> None:
+        ids = changes[-1].ids
+        self._ids = ids if len(changes) < 2 else ids.append(changes[-2].ids.difference(ids, sort=False))
+        self._words: dict[str, int] = {}
+
+    def of(self, change: Change, frame: pd.DataFrame) -> IntArray:
+        """One key per row; below 0 for clients that are in neither of the last diffs."""
+        place = self._ids.get_indexer(change.ids)[frame["client"].to_numpy("intp")]
+        codes, words = pd.factorize(frame["subject"])
+        numbers = np.array([self._words.setdefault(str(w), len(self._words)) for w in words], dtype="int64")
+        return np.asarray(place * SPAN + (numbers[codes] if len(words) else 0), dtype="int64")
+
+
+def _told(changes: Sequence[Change], kind: Finding, policy: Policy, keys: _Keys) -> pd.DataFrame:
+    """Findings of one kind with their states and keys."""
     last = changes[-1]
-    now = _measured(last, kind, policy)
+    now = _measured(last, kind, policy, keys)
     here = now[now["found"]]
     if len(changes) < 2:
-        return _finished(here.assign(state="new", since=last.after.on), kind, last)
-    was = _measured(changes[-2], kind, policy)
+        return here.assign(state="new", since=last.after.on)
+    was = _measured(changes[-2], kind, policy, keys)
     was = was[was["found"]]
-    again = _keys(here).isin(_keys(was))
+    again = np.isin(here["key"].to_numpy(), was["key"].to_numpy())
     here = here.assign(state=np.where(again, "persistent", "new"), since=last.after.on)
-    parts = [here]
-    if kind.lasting:
-        over = was[~_keys(was).isin(_keys(here))]
-        parts.append(_resolved(over, now, last).assign(state="resolved", since=changes[-2].after.on))
-    frame = pd.concat([p for p in parts if len(p)], ignore_index=True) if any(map(len, parts)) else parts[0]
-    return _finished(_since(frame.astype({"since": "object"}), changes, kind, policy), kind, last)
+    over = was[~np.isin(was["key"].to_numpy(), here["key"].to_numpy())]
+    if not kind.lasting or over.empty:
+        return here
+    gone = _resolved(over, now, last).assign(state="resolved", since=changes[-2].after.on)
+    return pd.concat([here, gone], ignore_index=True) if len(here) else gone
 
 
 def _resolved(over: pd.DataFrame, now: pd.DataFrame, change: Change) -> pd.DataFrame:
     """What was found and is no longer: as it was, and as it is now where that was measured."""
-    again = over[KEY].merge(now, on=KEY, how="left")
+    at = pd.Index(now["key"]).get_indexer(pd.Index(over["key"]))
+    figures = {c: np.append(now[c].to_numpy("float64"), np.nan)[at] for c in ("after", "amount", "bound")}
     gone = change.after.ids.get_indexer(pd.Index(over["client_id"])) < 0
-    figures = {c: again[c].to_numpy("float64") for c in ("after", "amount", "bound")}
     return over.assign(before=over["after"].to_numpy("float64"), **figures, note=np.where(gone, "client_gone", ""))
 
 
-def _since(frame: pd.DataFrame, changes: Sequence[Change], kind: Finding, policy: Policy) -> pd.DataFrame:
-    """First day of each unbroken run: back through the earlier diffs while any finding is still in them."""
-    since = frame["since"].to_numpy(dtype=object).copy()
-    alive = np.flatnonzero((frame["state"] != "new").to_numpy(bool))
-    keys = _keys(frame)
+def _since(
+    told: dict[str, pd.DataFrame],
+    changes: Sequence[Change],
+    kinds: Mapping[str, Finding],
+    policy: Policy,
+    keys: _Keys,
+) -> None:
+    """Put the first day of each unbroken run in: back through the earlier diffs while any finding is still in them."""
+    alive = {code: np.flatnonzero((f["state"] != "new").to_numpy(bool)) for code, f in told.items()}
+    since = {code: f["since"].to_numpy(dtype=object).copy() for code, f in told.items()}
     for change in reversed(changes[:-1]):
-        if not len(alive):
-            break
-        found = _measured(change, kind, policy)
-        alive = alive[keys[alive].isin(_keys(found[found["found"]]))]
-        since[alive] = change.after.on
-    return frame.assign(since=since)
+        for code, left in alive.items():
+            if len(left):
+                found = _measured(change, kinds[code], policy, keys)
+                same = np.isin(told[code]["key"].to_numpy()[left], found.loc[found["found"], "key"].to_numpy())
+                alive[code] = left[same]
+                since[code][alive[code]] = change.after.on
+        change.forget()
+    for code, frame in told.items():
+        told[code] = frame.assign(since=since[code])
 
 
-def _measured(change: Change, kind: Finding, policy: Policy) -> pd.DataFrame:
-    """Rows of one kind with the ids of their clients; measured once for each change."""
+def _measured(change: Change, kind: Finding, policy: Policy, keys: _Keys) -> pd.DataFrame:
+    """Rows of one kind with their keys and the ids of their clients; measured once for each change."""
     if kind.code not in change.measured:
         frame = kind.measure(change, policy)
         ids = pd.Series(change.ids.take(frame["client"].to_numpy("intp")), index=frame.index, dtype="str")
-        change.measured[kind.code] = frame.assign(client_id=ids)
+        change.measured[kind.code] = frame.assign(client_id=ids, key=keys.of(change, frame))
     return change.measured[kind.code]
-
-
-def _keys(frame: pd.DataFrame) -> pd.MultiIndex:
-    return pd.MultiIndex.from_frame(frame[KEY])
 
 
 def _finished(frame: pd.DataFrame, kind: Finding, change: Change) -> pd.DataFrame:

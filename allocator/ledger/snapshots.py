@@ -89,6 +89,10 @@ class Snapshot(Shown):
             self._kept[key] = self._read(table, names)
         return self._kept[key]
 
+    def forget(self) -> None:
+        """Let go of the tables that were read."""
+        self._kept.clear()
+
     def table(self, name: str) -> pd.DataFrame:
         """Return a table of `TABLES` with ``client_id`` in the place of ``client``."""
         frame = self.columns(name, *TABLES[name])

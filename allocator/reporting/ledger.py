@@ -86,11 +86,20 @@ def diff_blocks(diff: Diff, words: Words, client_id: str | None = None) -> Block
     if client_id is not None:
         tables = diff.select(client_id)
         found, clients = tables["findings"], tables["clients"]
+    return (
+        *head_of(diff, words),
+        *_counts(diff, found, words),
+        *_findings(diff, found, words),
+        *_moved(clients, words),
+        *rests_on(diff, words),
+    )
+
+
+def head_of(diff: Diff, words: Words) -> list[Block]:
+    """Title, and what limits the comparison."""
     key = "ledger.title_first" if diff.before is None else "ledger.title_diff"
     title = words.text(key, **({} if diff.before is None else {"before": diff.before}), after=diff.after)
-    notices = [Line(words.text(f"ledger.notice_{n}"), "warn") for n in diff.notices]
-    return (Heading(title), *notices, *_counts(diff, found, words), *_findings(diff, found, words),
-            *_moved(clients, words), *_rests_on(diff, words))  # fmt: skip
+    return [Heading(title), *(Line(words.text(f"ledger.notice_{n}"), "warn") for n in diff.notices)]
 
 
 def due_blocks(reviews: Reviews, words: Words) -> Blocks:
@@ -250,7 +259,8 @@ def _moved(clients: pd.DataFrame, words: Words) -> list[Block]:
     return [Table(words.text("ledger.title_clients"), heads, rows), Line(words.text("ledger.say_flow"), "dim")]
 
 
-def _rests_on(diff: Diff, words: Words) -> list[Block]:
+def rests_on(diff: Diff, words: Words) -> list[Block]:
+    """What new, persistent and resolved are told against, and the version."""
     from allocator import __version__
 
     if diff.before is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import os
 import uuid
 from collections.abc import Iterator
@@ -92,6 +93,7 @@ def history(seed: int, clients: int = 12) -> list[tuple[pd.DataFrame, pd.DataFra
     return out
 
 
+@functools.cache
 def analyses(seed: int, clients: int = 12) -> list[Analysis]:
     """The history analysed, a quarter each."""
     return [analysed(h, c, day) for (h, c), day in zip(history(seed, clients), DAYS, strict=True)]
