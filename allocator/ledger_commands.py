@@ -39,6 +39,7 @@ def ledger_group(said: Words, book: Params, both: Params) -> SpokenGroup:
         Options of commands that read a book, and those of all commands.
     """
     place = _option(said, "--ledger", "place", metavar="FOLDER|URL", envvar=VARIABLE)
+    key = _option(said, "--key", metavar="FILE")
     policy = _option(said, "--policy", metavar="NAME|FILE", default="standard")
     client = _option(said, "--client", metavar="ID")
     json = click.Option(["--json"], is_flag=True, help=said.text("help.json"))
@@ -55,25 +56,37 @@ def ledger_group(said: Words, book: Params, both: Params) -> SpokenGroup:
         return click.Argument([name], required=needed, metavar=metavar, callback=callback)
 
     made: dict[str, tuple[Callable[..., int], Params]] = {
-        "add": (add, [*(o for o in book if o.name != "client"), place, *flags]),
-        "show": (show, [a("day", "[DATE]"), place, client, json, *both]),
+        "add": (add, [*(o for o in book if o.name != "client"), place, key, *flags]),
+        "show": (show, [a("day", "[DATE]"), place, key, client, json, *both]),
         "diff": (
             diff,
-            [a("before", "[BEFORE]"), a("after", "[AFTER]"), place, client, advisor, state, policy, page, json, *both],
+            [
+                a("before", "[BEFORE]"),
+                a("after", "[AFTER]"),
+                place,
+                key,
+                client,
+                advisor,
+                state,
+                policy,
+                page,
+                json,
+                *both,
+            ],
         ),
         "due": (due, [place, day, advisor, policy, json, *both]),
-        "review": (review, [a("client", "CLIENT", True), place, day, *both]),
-        "purge": (purge, [place, client, purged, yes, *both]),
+        "review": (review, [a("client", "CLIENT", True), place, key, day, *both]),
+        "purge": (purge, [place, key, client, purged, yes, *both]),
     }
     commands = [command(said, n, partial(f, said), params, f"ledger.help_{n}") for n, (f, params) in made.items()]
     return group(said, "ledger", both, "ledger.help", commands)
 
 
-def add(said: Words, ledger: str | None, plan: bool, replace: bool, **options: Any) -> int:
+def add(said: Words, ledger: str | None, key: str | None, plan: bool, replace: bool, **options: Any) -> int:
     """``allocator ledger add``: keep a snapshot."""
     from allocator import pipeline
 
-    book = _open(ledger)
+    book = _open(ledger, key=key)
     _, analysis = analysed(said, {**options, "client": None})
     result = analysis
     if plan:
@@ -101,13 +114,14 @@ def add(said: Words, ledger: str | None, plan: bool, replace: bool, **options: A
     return SET_ASIDE if len(analysis.set_aside) else OK
 
 
-def show(said: Words, ledger: str | None, day: date | None, client: str | None, json: bool) -> int:
+def show(said: Words, ledger: str | None, day: date | None, client: str | None, **options: Any) -> int:
     """``allocator ledger show``: the snapshots, one of them, or one client over time."""
     from allocator.reporting.jsonledger import snapshot_json, snapshots_json
     from allocator.reporting.ledger import client_blocks, snapshot_blocks, snapshots_blocks
 
-    book = _open(ledger)
+    book, json = _open(ledger, key=options["key"]), options["json"]
     if client is not None:
+        client = book.client_id(client)
         kept = [book.show(d) for d in (book.dates if day is None else [day])]
         kept = [s for s in kept if (s.ids == client).any()]
         if not kept:
@@ -129,12 +143,12 @@ def diff(said: Words, ledger: str | None, before: date | None, after: date | Non
     from allocator.reporting.jsonledger import diff_json
     from allocator.reporting.ledger import diff_blocks
 
-    book = _open(ledger, options["policy"])
+    book = _open(ledger, options["policy"], options["key"])
     with progress(said, "analysing"):
         found = _chosen(book.diff(before, after), options["advisor"], options["state"])
     if options["html"] is not None:
         _page(book, found, options, said)
-    client = options["client"]
+    client = None if options["client"] is None else book.client_id(options["client"])
     if options["json"]:
         print_json(diff_json(found, said, client))
     else:
@@ -152,20 +166,20 @@ def due(said: Words, ledger: str | None, day: date | None, **options: Any) -> in
     return OK
 
 
-def review(said: Words, ledger: str | None, client: str, day: date | None) -> int:
+def review(said: Words, ledger: str | None, key: str | None, client: str, day: date | None) -> int:
     """``allocator ledger review``: note a review."""
     when = date.today() if day is None else day
-    _open(ledger).review(client, when)
+    _open(ledger, key=key).review(client, when)
     print_blocks((Line(said.text("ledger.reviewed", date=when), "good"),))
     return OK
 
 
-def purge(said: Words, ledger: str | None, client: str | None, day: date | None, yes: bool) -> int:
+def purge(said: Words, ledger: str | None, client: str | None, day: date | None, **options: Any) -> int:
     """``allocator ledger purge``: take data out for good."""
     if client is None and day is None:
         raise click.UsageError(said.text("ledger.purge_what"))
-    book = _open(ledger)
-    if not yes:
+    book = _open(ledger, key=options["key"])
+    if not options["yes"]:
         count = len(book.holding(client=client, on=day))
         print_blocks((Line(said.text("ledger.would_purge", count=count), "warn"),))
         return OK
@@ -195,10 +209,10 @@ def _of_advisor(found: Reviews, advisor: str | None) -> Reviews:
     return replace(found, table=found.table[found.table["advisor"] == advisor].reset_index(drop=True))
 
 
-def _open(place: str | None, policy: str = "standard") -> Ledger:
+def _open(place: str | None, policy: str = "standard", key: str | None = None) -> Ledger:
     from allocator.ledger.ledger import Ledger
 
-    return Ledger(place or os.environ.get(VARIABLE) or PLACE, policy=policy)
+    return Ledger(place or os.environ.get(VARIABLE) or PLACE, policy=policy, key=key)
 
 
 def _chosen(found: Diff, advisor: str | None, state: str | None) -> Diff:

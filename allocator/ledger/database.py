@@ -131,14 +131,7 @@ class DatabaseStore:
             raise InputError(
                 "there is no ledger at this place; begin one with: allocator ledger add FILE --ledger PLACE"
             )
-        t = self._meta.tables["ledger_snapshots"]
-        found = {}
-        for r in connection.execute(sa.select(t).order_by(t.c.as_of)):
-            manifest = json.loads(r.manifest)
-            if manifest.get("schema") != SCHEMA:
-                raise InputError(f"the ledger is of another version than {SCHEMA}; use the program that wrote it")
-            found[dt.date.fromisoformat(r.as_of)] = {**manifest, "token": r.token, "as_of": r.as_of}
-        return found
+        return _manifests_in(connection, self._meta.tables["ledger_snapshots"])
 
     def _selected(self, connection: Any, number: int, table: str, columns: Sequence[str]) -> pd.DataFrame:
         kinds = {c: TABLES[table][c] for c in ("client", *columns)}
@@ -170,6 +163,10 @@ class DatabaseWriter:
         row = {"token": fresh, "as_of": on.isoformat(), "manifest": told}
         self._connection.execute(self._tables["ledger_snapshots"].insert(), row)
 
+    def manifests(self) -> dict[dt.date, dict[str, Any]]:
+        """Manifests by day."""
+        return _manifests_in(self._connection, self._tables["ledger_snapshots"])
+
     def drop(self, on: dt.date) -> None:
         """Take a snapshot away."""
         import sqlalchemy as sa
@@ -190,6 +187,18 @@ class DatabaseWriter:
         rows = reviews[list(REVIEWS)].to_dict("records")
         if rows:
             self._connection.execute(t.insert(), rows)
+
+
+def _manifests_in(connection: Any, table: Any) -> dict[dt.date, dict[str, Any]]:
+    import sqlalchemy as sa
+
+    found = {}
+    for r in connection.execute(sa.select(table).order_by(table.c.as_of)):
+        manifest = json.loads(r.manifest)
+        if manifest.get("schema") != SCHEMA:
+            raise InputError(f"the ledger is of another version than {SCHEMA}; use the program that wrote it")
+        found[dt.date.fromisoformat(r.as_of)] = {**manifest, "token": r.token, "as_of": r.as_of}
+    return found
 
 
 def _metadata() -> Any:

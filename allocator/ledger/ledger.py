@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +19,7 @@ from allocator.ledger.reviews import Reviews, reviews_due
 from allocator.ledger.snapshots import TABLES, Snapshot, manifest_of, snapshot_tables, without
 from allocator.ledger.store import Store, open_store
 from allocator.plan import Plan
+from allocator.pseudonyms import load_key, pseudonym
 
 AHEAD: Final = 1
 """Days that a snapshot may be after today: it is tomorrow already east of here."""
@@ -33,13 +34,14 @@ class Ledger:
         A folder (made when the first snapshot is added), or the SQLAlchemy URL of a PostgreSQL or SQLite database.
     policy
         Thresholds of findings and intervals of reviews: ``standard``, the path of a TOML file, or a policy.
-    pseudonym
-        Turns every client id into another text before anything is kept; ids given to other methods go through it too.
+    key
+        Key file for pseudonyms: ids of clients, holdings and debts are kept as pseudonyms that only this key makes
+        again, and names of holdings not at all. Ids given to other methods go through it too.
 
     Raises
     ------
     ConfigError
-        The policy is wrong, or the URL.
+        The policy, the URL or the key file is wrong.
 
     Examples
     --------
@@ -53,11 +55,11 @@ class Ledger:
         place: str | os.PathLike[str],
         *,
         policy: str | os.PathLike[str] | Policy = "standard",
-        pseudonym: Callable[[str], str] | None = None,
+        key: str | os.PathLike[str] | None = None,
     ) -> None:
         self.policy = load_policy(policy)
         self._store: Store = open_store(place)
-        self._pseudonym = pseudonym
+        self._key = None if key is None else load_key(key)
 
     # ---- what is there
 
@@ -157,7 +159,7 @@ class Ledger:
         days = list(manifests) if on is None else [_one_of(manifests, on)]
         if client is None:
             return days
-        who = self._id(client)
+        who = self.client_id(client)
         return [d for d in days if (self._snapshot(d, manifests[d]).ids == who).any()]
 
     # ---- what changes it
@@ -186,11 +188,13 @@ class Ledger:
             raise InputError("nobody is in this book: there is nothing to keep")
         _not_ahead(day)
         tables = snapshot_tables(analysis, plan)
-        if self._pseudonym is not None:
-            tables["clients"] = self._renamed(tables["clients"])
-        manifest = manifest_of(analysis, plan, tables)
+        if self._key is not None:
+            tables = _hidden(tables, self._key)
+        manifest = {**manifest_of(analysis, plan, tables), "key": self._mark}
         with self._store.writing() as writer:
-            there = self._known(day)
+            known = writer.manifests()
+            self._same_key(known)
+            there = known.get(day)
             if there is not None and not replace:
                 same = there["input_hash"] == manifest["input_hash"]
                 said = "with the same data" if same else "with other data"
@@ -208,7 +212,7 @@ class Ledger:
         InputError
             The client is in no snapshot, or the day is in the future.
         """
-        day, who = dt.date.today() if on is None else on, self._id(client_id)
+        day, who = dt.date.today() if on is None else on, self.client_id(client_id)
         _not_ahead(day)
         self._store.manifests()  # writing would begin a ledger where there is none
         with self._store.writing() as writer:
@@ -240,7 +244,7 @@ class Ledger:
             if client is None:
                 writer.drop(days[0])
                 return 1
-            who = self._id(client)
+            who = self.client_id(client)
             held = [s for s in (self._snapshot(d, manifests[d]) for d in days) if (s.ids == who).any()]
             noted = self._store.reviews()
             left = noted[noted["client_id"] != who] if on is None else noted
@@ -267,21 +271,42 @@ class Ledger:
             snapshot.on, tables, {k: v for k, v in told.items() if k not in ("token", "bytes", "as_of", "sha256")}
         )
 
-    def _known(self, day: dt.date) -> dict[str, Any] | None:
-        try:
-            return self._store.manifests().get(day)
-        except InputError:
-            return None
-
     def _snapshot(self, on: dt.date, manifest: dict[str, Any]) -> Snapshot:
         store = self._store
         return Snapshot(on, manifest, lambda table, columns: store.read(manifest, table, columns))
 
-    def _renamed(self, clients: pd.DataFrame) -> pd.DataFrame:
-        return clients.assign(client_id=pd.Series([self._id(c) for c in clients["client_id"]], dtype="str"))
+    def client_id(self, client_id: str) -> str:
+        """Return the id under which the ledger keeps a client: the pseudonym, where there is a key."""
+        return client_id if self._key is None else pseudonym(self._key, client_id)
 
-    def _id(self, client_id: str) -> str:
-        return client_id if self._pseudonym is None else self._pseudonym(client_id)
+    @property
+    def _mark(self) -> str:
+        """What tells keys apart and gives none away."""
+        return "" if self._key is None else pseudonym(self._key, "", "ledger")
+
+    def _same_key(self, manifests: Mapping[dt.date, Mapping[str, Any]]) -> None:
+        kept = {m["key"] for m in manifests.values()}
+        if kept <= {self._mark}:
+            return
+        if "" in kept:
+            raise InputError("this ledger keeps client ids as they are; for pseudonyms begin another one")
+        raise InputError("this ledger keeps pseudonyms made with another key; give its key file with --key")
+
+
+def _hidden(tables: Mapping[str, pd.DataFrame], key: bytes) -> dict[str, pd.DataFrame]:
+    """Tables with pseudonyms in the place of ids, and without names."""
+    ids = {"client_id": "client", "asset_id": "asset", "debt_id": "asset"}  # a repayment names a debt as an asset
+
+    def hidden(frame: pd.DataFrame, column: str) -> pd.Series:
+        codes, words = pd.factorize(frame[column])
+        made = pd.array([pseudonym(key, str(w), ids[column]) for w in words], dtype="str")
+        return pd.Series(made.take(codes), index=frame.index, dtype="str")
+
+    out = {}
+    for name, frame in tables.items():
+        told = {c: hidden(frame, c) for c in ids if c in frame}
+        out[name] = frame.assign(**told, **({"name": ""} if "name" in frame else {}))
+    return out
 
 
 def _forgotten(frame: pd.DataFrame) -> pd.DataFrame:

@@ -25,6 +25,9 @@ class Writer(Protocol):
     A writer that dies leaves what was there before; where the store is a folder, what it finished stays.
     """
 
+    def manifests(self) -> dict[dt.date, dict[str, Any]]:
+        """Manifests by day, as they are while nobody else writes."""
+
     def put(self, on: dt.date, tables: Mapping[str, pd.DataFrame], manifest: Mapping[str, Any]) -> None:
         """Keep a snapshot, in the place of one of the same day."""
 

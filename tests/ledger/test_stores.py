@@ -252,3 +252,44 @@ def test_the_order_of_the_book_makes_no_difference(tmp_path: Path) -> None:
     assert first.manifest["input_hash"] == second.manifest["input_hash"]
     same(first.table("holdings"), second.table("holdings"))
     assert first.ids.tolist() == second.ids.tolist() == sorted(a.client_ids)
+
+
+# ---- pseudonyms
+
+
+def test_with_a_key_no_id_and_no_name_is_kept(at: str, plan: Plan, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("0123456789abcdef" * 2)
+    ledger = al.Ledger(at, key=tmp_path / "key")
+    ledger.add(plan)
+    who = plan.before.client_ids[0]
+    ledger.review(who, DAYS[0])
+    kept = ledger.show()
+    assert set(kept.ids) == {ledger.client_id(c) for c in plan.before.client_ids}
+    assert all(i.startswith("P-") for i in kept.ids)
+    held = kept.table("holdings")
+    assert set(held["name"].astype("str")) == {""}
+    assert held["asset_id"].astype("str").str.startswith("P-").all()
+    assert open_store(at).reviews()["client_id"].tolist() == [ledger.client_id(who)]
+    ledger.add(plan.before, on=DAYS[1])
+    undone = ledger.diff().findings.query("finding == 'sale_undone'")
+    assert len(undone) == (plan.trades["side"] == "sell").sum(), "trades and holdings have the same pseudonyms"
+    assert ledger.purge(client=who) == 2
+    texts = [p for p in tmp_path.rglob("*") if p.is_file() and p.name != "key"]
+    assert not [p for p in texts if who.encode() in p.read_bytes()]
+
+
+def test_a_ledger_keeps_to_one_key(at: str, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(f"{name:*>32}")
+    al.Ledger(at, key=tmp_path / "one").add(one([CASH]))
+    for other in ({}, {"key": tmp_path / "two"}):
+        with pytest.raises(InputError, match="pseudonyms made with another key"):
+            al.Ledger(at, **other).add(one([CASH]), on=DAYS[1])
+    assert al.Ledger(at).dates == [DAYS[0]], "reading needs no key"
+
+
+def test_a_ledger_of_plain_ids_takes_no_pseudonyms(at: str, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("0123456789abcdef" * 2)
+    al.Ledger(at).add(one([CASH]))
+    with pytest.raises(InputError, match="begin another one"):
+        al.Ledger(at, key=tmp_path / "key").add(one([CASH]), on=DAYS[1])
