@@ -19,19 +19,19 @@ STILL = 1e-9
 """Most of the gradient that may be left when the proximal steps end."""
 
 
-STEPS = 100
+STEPS = 40
 """Most proximal steps."""
 
 
-ROUNDS = 400
-"""Most changes of the working set for one right side."""
+ROUNDS = 60
+"""Most changes of the working set for one right side, and four more for each variable."""
 
 
-VIOLATED = 1e-10
+VIOLATED = 1e-9
 """What a row may be broken by."""
 
 
-PATIENCE = 60
+PATIENCE = 40
 """Changes of the working set after which rows enter in their order (Bland 1977: no circle), and after each as many
 more what a row may be broken by grows threefold: where many rows meet in one point, rounding decides."""
 
@@ -96,7 +96,7 @@ def _settle(q: Quadratic) -> int:
             q.counter[0] -= 1
             q.state[i] = INACTIVE
     violated = VIOLATED
-    for turn in range(ROUNDS):
+    for turn in range(ROUNDS + 4 * p):
         q.counter[2] += 1
         if turn and turn % PATIENCE == 0:
             violated *= 3.0

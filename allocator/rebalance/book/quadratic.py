@@ -157,8 +157,16 @@ def put_row(q: Quadratic, row: FloatArray, low: float, high: float, cap: float) 
 
     A row of zeros says nothing about y: whether it can hold is the caller's to judge.
     """
-    i, p = q.counter[1], len(q.linear)
+    i = q.counter[1]
     q.counter[1] += 1
+    set_row(q, i, row, (low, high, cap))
+    return int(i)
+
+
+@compiled
+def set_row(q: Quadratic, i: int, row: FloatArray, ends: tuple[float, float, float]) -> None:
+    """Put another row in the place of one that is in no working set; ``ends`` are its bounds and its cap."""
+    p = len(q.linear)
     q.rows[i] = row
     length = 0.0
     for c in range(p):
@@ -174,11 +182,10 @@ def put_row(q: Quadratic, row: FloatArray, low: float, high: float, cap: float) 
     q.size[i] = 1.0 / length if length > 0 else 1.0
     for c in range(p):
         q.normal[i, c] *= q.size[i]
-    q.low[i], q.high[i], q.cap[i] = low, high, cap
+    q.low[i], q.high[i], q.cap[i] = ends
     if length == 0.0:
         q.low[i], q.high[i] = -FAR, FAR
     q.state[i] = INACTIVE
-    return int(i)
 
 
 @compiled

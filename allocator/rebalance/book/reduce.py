@@ -21,8 +21,8 @@ SAME = 1e-13
 """Bounds nearer than this fix a variable."""
 
 
-CUTS = 48
-"""Most tangents to the cone that one client's search may need."""
+CUTS = 32
+"""Most tangents to the cone that are kept at once."""
 
 
 FREE, FIXED, PAIRED = 0, 1, 2

@@ -14,14 +14,17 @@ from allocator.rebalance.book.active_set import INFEASIBLE, LOST, SOLVED
 from allocator.rebalance.book.active_set import solve as settle
 from allocator.rebalance.book.compiled import compiled
 from allocator.rebalance.book.form import Form
-from allocator.rebalance.book.quadratic import FAR, forget, put_row
+from allocator.rebalance.book.quadratic import FAR, INACTIVE, forget, set_row
 from allocator.rebalance.book.reduce import CUTS, Numbers, Reduced, reduce
 from allocator.rebalance.book.restore import multipliers, proof, value
 from allocator.rebalance.whole import GAP, GAP_ABSOLUTE, NODES, WHOLE
 from allocator.typing import FloatArray
 
-TOUCH = 1e-9
+TOUCH = 2e-9
 """What a point may be outside the cone."""
+
+ROOT, BRANCH = 96, 12
+"""Most tangents that the first programme may take, and a branch: one that needs more hardly has a point inside."""
 
 UNJUDGED = 2
 """An answer was found, and its own sums do not prove it."""
@@ -80,10 +83,10 @@ def search(form: Form, numbers: Numbers, allowed: Allowed) -> Outcome:
     none = np.zeros(n)
     if small.status != SOLVED:
         return Outcome(INFEASIBLE, False, np.nan, np.nan, np.nan, np.nan, np.nan, np.nan, none, none, 0, 0)
-    status = _solve(small, tangents)
+    status = _solve(small, tangents, ROOT)
     if status == LOST:
         forget(small.quadratic)
-        status = _solve(small, tangents)
+        status = _solve(small, tangents, ROOT)
     if status != SOLVED:
         return Outcome(status, False, np.nan, np.nan, np.nan, np.nan, np.nan, np.nan, none, none, 0, 0)
     objective, x = value(form, numbers, small)
@@ -102,12 +105,13 @@ def search(form: Form, numbers: Numbers, allowed: Allowed) -> Outcome:
 
 
 @compiled
-def _solve(small: Reduced, tangents: FloatArray) -> int:
-    """Solve with tangents to the cone, until the point is within it."""
+def _solve(small: Reduced, tangents: FloatArray, most: int) -> int:
+    """Solve with tangents to the cone, until the point is within it, or after so many of them."""
     q = small.quadratic
     size = len(small.cone_fixed)
     p = len(q.linear)
     vector, row = np.zeros(size), np.zeros(p)
+    spent = 0
     status = settle(q)
     if size == 0:
         return status
@@ -123,8 +127,9 @@ def _solve(small: Reduced, tangents: FloatArray) -> int:
         long = np.sqrt(long)
         if long - vector[0] <= TOUCH or long == 0.0:
             return status
-        cut = q.counter[1] - small.tangent
-        if cut >= CUTS:
+        cut = _slot(small)
+        spent += 1
+        if cut < 0 or spent > most:
             return LOST
         # d'(tail) ≤ head with d = tail / ‖tail‖ holds everywhere in the cone
         h = small.cone_fixed[0]
@@ -136,9 +141,23 @@ def _solve(small: Reduced, tangents: FloatArray) -> int:
             h -= d * small.cone_fixed[r]
             for c in range(p):
                 row[c] -= d * small.cone[r, c]
-        put_row(q, row, -FAR, h, np.inf)
+        set_row(q, small.tangent + cut, row, (-FAR, h, np.inf))
         status = settle(q)
     return status
+
+
+@compiled
+def _slot(small: Reduced) -> int:
+    """Place of the next tangent: a new one, or that of one that does not bind; −1 where all of them do."""
+    q = small.quadratic
+    cut = q.counter[1] - small.tangent
+    if cut < CUTS:
+        q.counter[1] += 1
+        return int(cut)
+    for i in range(small.tangent, q.counter[1]):
+        if q.state[i] == INACTIVE:
+            return int(i - small.tangent)
+    return -1
 
 
 @compiled
@@ -175,11 +194,9 @@ def _try(
     form, numbers, small, tangents = programme
     if not _at(small, bounds):
         return INFEASIBLE, np.inf
-    status = _solve(small, tangents)
+    status = _solve(small, tangents, BRANCH)
     if status != SOLVED:
         forget(small.quadratic)
-        status = _solve(small, tangents)
-    if status != SOLVED:
         return status, np.inf
     objective, x = value(form, numbers, small)
     _amounts(form, x, allowed.held, out)
