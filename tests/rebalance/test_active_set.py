@@ -34,7 +34,7 @@ def ours(d: dict[str, Any], box: tuple[float, float] = (0.0, 1.0)) -> tuple[int,
         put_row(q, np.eye(p)[j], *box, INF)
     for i in range(m):
         put_row(q, d["rows"][i], d["low"][i], d["high"][i], d["cap"][i])
-    return active_set.solve(q), q
+    return active_set.solve(q, 200), q
 
 
 def worth(d: dict[str, Any], y: Any) -> float:
@@ -91,7 +91,7 @@ def test_other_bounds_start_from_the_last_answer() -> None:
         j = int(rng.integers(len(first)))
         for low, high in ((0.0, 0.0), (0.3, 1.0), (0.5, 0.5), (0.0, 1.0)):
             q.low[j], q.high[j] = low, high
-            status = active_set.solve(q)
+            status = active_set.solve(q, 200)
             if status != active_set.SOLVED:  # such a branch ends, and the next begins from nothing
                 forget(q)
         assert status == active_set.SOLVED

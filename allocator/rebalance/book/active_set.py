@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from allocator.rebalance.book.compiled import compiled
 from allocator.rebalance.book.quadratic import ASIDE, EQUAL, FAR, FULL, INACTIVE, LOWER, UPPER, Quadratic
-from allocator.rebalance.book.working_set import carry, drop, push, solve_gram
+from allocator.rebalance.book.working_set import carry, drop, push, rebuild, solve_gram
 from allocator.typing import FloatArray
 
 STILL = 1e-9
@@ -23,18 +23,12 @@ STEPS = 40
 """Most proximal steps."""
 
 
-ROUNDS = 60
-"""Most changes of the working set for one right side, and four more for each variable."""
-
-
 VIOLATED = 1e-9
 """What a row may be broken by."""
 
 
-PATIENCE = 40
-"""Changes of the working set after which rows enter in their order (Bland 1977: no circle), and after each as many
-more what a row may be broken by grows threefold: where many rows meet in one point, rounding decides."""
-
+OFF = 1e-8
+"""What a row of the working set may be off its bound at the end: beyond it, the working set is built anew."""
 
 DEPENDENT = 1e-11
 """Pivot under which a row of length 1 counts as a combination of those in the working set."""
@@ -48,8 +42,13 @@ ROUNDING = 1e-8
 
 
 @compiled
-def solve(q: Quadratic) -> int:
-    """Solve from the present working set; the answer is in ``point``, its multipliers in ``multiplier``."""
+def solve(q: Quadratic, patience: int) -> int:
+    """Solve from the present working set; the answer is in ``point``, its multipliers in ``multiplier``.
+
+    After ``patience`` changes of the working set for one right side, rows enter in their order (Bland 1977: no circle),
+    and what they may be broken by grows: where many rows meet in one point, rounding decides. After twice as many the
+    programme is LOST.
+    """
     p, m = len(q.linear), q.counter[1]
     for _ in range(STEPS):
         for c in range(p):
@@ -63,10 +62,14 @@ def solve(q: Quadratic) -> int:
                 moved += q.normal[i, c] * q.shift[c]
             q.above[i] = q.high[i] * q.size[i] + moved if q.high[i] < FAR else FAR
             q.below[i] = q.low[i] * q.size[i] + moved if q.low[i] > -FAR else -FAR
-        status = _settle(q)
+        status = _settle(q, patience)
+        if status == SOLVED and _refine(q) > OFF:
+            rebuild(q)
+            status = _settle(q, patience)
+            if status == SOLVED and _refine(q) > OFF:
+                status = LOST
         if status != SOLVED:
             return status
-        _refine(q)
         far = 0.0
         for a in range(p):
             s = 0.0
@@ -80,7 +83,7 @@ def solve(q: Quadratic) -> int:
 
 
 @compiled
-def _settle(q: Quadratic) -> int:
+def _settle(q: Quadratic, patience: int) -> int:
     """Change the working set until every multiplier is within its bounds and no row is broken."""
     p, m = len(q.linear), q.counter[1]
     star = q.scratch[0]
@@ -96,10 +99,10 @@ def _settle(q: Quadratic) -> int:
             q.counter[0] -= 1
             q.state[i] = INACTIVE
     violated = VIOLATED
-    for turn in range(ROUNDS + 4 * p):
+    for turn in range(2 * patience):
         q.counter[2] += 1
-        if turn and turn % PATIENCE == 0:
-            violated *= 3.0
+        if turn >= patience and (turn - patience) % 16 == 0:
+            violated *= 2.0
         _target(q, star)
         step, block = 1.0, -1
         for a in range(q.counter[0]):
@@ -149,7 +152,7 @@ def _settle(q: Quadratic) -> int:
                 gap = q.below[i] - s
                 if gap > room and gap > worst:
                     worst, which, side = gap, i, LOWER
-            if which >= 0 and turn >= PATIENCE:
+            if which >= 0 and turn >= patience:
                 break
         if which < 0:
             return SOLVED
@@ -231,24 +234,26 @@ def _enter(q: Quadratic, i: int, side: int) -> bool:
 
 
 @compiled
-def _refine(q: Quadratic) -> None:
-    """Take off what rounding left between the rows of the working set and their bounds."""
+def _refine(q: Quadratic) -> float:
+    """Take off what rounding left between the rows of the working set and their bounds; returns what is left of it."""
     k, p = q.counter[0], len(q.linear)
     off = q.scratch[3]
-    for _ in range(2):
-        worst = 0.0
+    worst = 0.0
+    for turn in range(3):
+        worst, left = 0.0, 0.0
         for a in range(k):
             i = q.order[a]
             s = -(q.below[i] if q.state[i] == LOWER else q.above[i])
             for c in range(p):
                 s += q.normal[i, c] * q.inner[c]
             off[a] = s
-            worst = max(worst, abs(s))
-        if worst <= 1e-15:
-            return
+            worst, left = max(worst, abs(s)), max(left, abs(s) / q.size[i])
+        if worst <= 1e-15 or turn == 2:
+            return left
         solve_gram(q, off)
         for a in range(k):
             q.multiplier[a] += off[a]
             row = q.normal[q.order[a]]
             for c in range(p):
                 q.inner[c] -= off[a] * row[c]
+    return worst

@@ -47,7 +47,7 @@ def compiled(function: Function) -> Function:
     settings: Any = numba.config
     before, settings.CACHE_DIR = settings.CACHE_DIR, folder()
     try:
-        made: Function = numba.njit(function, nogil=True, cache=bool(folder()))
+        made: Function = numba.njit(function, nogil=True, cache=bool(folder()), error_model="numpy")
     finally:
         settings.CACHE_DIR = before
     return made

@@ -8,7 +8,8 @@ from dataclasses import fields, replace
 import numpy as np
 import pandas as pd
 
-from allocator.certify import Certifier, Order
+from allocator.certificates import BookCertificates, verify
+from allocator.certificates_orders import BUY, REPAY, SELL, OrderTable
 from allocator.plan import CHECKS, Plan
 from allocator.rebalance.book.plans import BookPlans, fits, plan_all
 from allocator.rebalance.client_plan import ClientPlan
@@ -36,8 +37,8 @@ def plan_book(planner: Planner, measure: Measure) -> Plan | None:
     if not fits(planner.context, planner.aim):
         return None
     plans = plan_all(planner)
-    checks, refused = _certified(planner, plans)
-    alone = np.union1d(plans.left, refused)
+    checks = _certified(planner, plans)
+    alone = np.union1d(plans.left, np.flatnonzero(~checks.holds & plans.planned)).astype("intp")
     slow = [(int(i), planner.plan(int(i))) for i in alone]
     lines = plans.lines.take(np.flatnonzero(~np.isin(plans.lines.client, alone)))
     lines = Lines.joined([lines, lines_of(slow)])
@@ -46,29 +47,25 @@ def plan_book(planner: Planner, measure: Measure) -> Plan | None:
     )
 
 
-def _certified(planner: Planner, plans: BookPlans) -> tuple[list[tuple[int, ClientPlan]], IntArray]:
-    """Certificates of the plans, and the clients whose plan does not hold."""
-    certifier = Certifier(planner.analysis)
-    lines, out, bad = plans.lines, [], []
-    ends = np.searchsorted(lines.client, np.arange(len(planner.analysis) + 1))
-    ids = planner.context.asset_ids
-    for i in range(len(planner.analysis)):
-        if not plans.planned[i]:
-            out.append((i, ClientPlan(str(plans.verdicts.status[i]))))
-            continue
-        orders = []
-        for k in range(int(ends[i]), int(ends[i + 1])):
-            new = bool(lines.holding[k] < 0 and lines.debt[k] < 0)
-            orders.append(
-                Order(lines.asset_id[k], lines.side[k], int(lines.cents[k]), int(lines.cost[k]), new,
-                      int(lines.product[k]), int(lines.tax[k]))
-            )  # fmt: skip
-        cash = ids[plans.cash[i]] if plans.cash[i] >= 0 else "CASH"
-        found = certifier.certify(i, orders, cash)
-        if not found.holds:
-            bad.append(i)
-        out.append((i, ClientPlan("", certificate=found)))
-    return out, np.array(bad, dtype="intp")
+def _certified(planner: Planner, plans: BookPlans) -> BookCertificates:
+    """Certificates of the plans."""
+    lines = plans.lines
+    side = np.full(len(lines), BUY, dtype=np.int64)
+    side[lines.side == "sell"] = SELL
+    side[lines.side == "repay"] = REPAY
+    orders = OrderTable(
+        client=lines.client,
+        holding=lines.holding,
+        product=lines.product,
+        debt=lines.debt,
+        side=side,
+        cents=lines.cents,
+        cost_cents=lines.cost,
+        tax_cents=lines.tax,
+        cash=np.where(plans.planned, plans.cash, -1),
+        planned=plans.planned,
+    )
+    return verify(planner.analysis, orders)
 
 
 def _merged(verdicts: Verdicts, alone: IntArray, slow: Sequence[tuple[int, ClientPlan]]) -> Verdicts:
@@ -83,9 +80,14 @@ def _merged(verdicts: Verdicts, alone: IntArray, slow: Sequence[tuple[int, Clien
     return replace(verdicts, **out)
 
 
-def _all_checks(
-    planner: Planner, checks: Sequence[tuple[int, ClientPlan]], slow: Sequence[tuple[int, ClientPlan]]
-) -> pd.DataFrame:
-    by = dict(checks) | dict(slow)
+def _all_checks(planner: Planner, checks: BookCertificates, slow: Sequence[tuple[int, ClientPlan]]) -> pd.DataFrame:
+    """Rows of every certificate, in the order of the book."""
     ids = planner.analysis.client_ids
-    return pd.DataFrame([row for i in sorted(by) for row in checks_of(ids[i], by[i])], columns=list(CHECKS))
+    alone = [i for i, _ in slow]
+    rows = checks.table(np.setdiff1d(np.arange(len(ids)), alone))
+    if not slow:
+        return rows
+    more = pd.DataFrame([row for i, plan in slow for row in checks_of(ids[i], plan)], columns=list(CHECKS))
+    whole = pd.concat([rows, more.astype(rows.dtypes.to_dict())], ignore_index=True)
+    place = pd.Index(ids).get_indexer(pd.Index(whole["client_id"]))
+    return whole.take(np.argsort(place, kind="stable")).reset_index(drop=True)

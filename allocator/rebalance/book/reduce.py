@@ -63,8 +63,11 @@ class Reduced(NamedTuple):
     buy_row, buy_shift, sell_row
         Per instrument: the row of what is bought (its value is the purchase + shift), and of what is sold; −1 where it
         is fixed.
-    tangent
-        First row of the quadratic that is a tangent to the cone.
+    waiting, ends, which, inside
+        Inequalities that are put into the quadratic when they are broken first, k × p; their right sides and caps; the
+        conic row of each; whether it is there already.
+    cut
+        Per row of the quadratic: which tangent to the cone it is, −1 for none.
     """
 
     status: int
@@ -88,7 +91,11 @@ class Reduced(NamedTuple):
     buy_row: IntArray
     buy_shift: FloatArray
     sell_row: IntArray
-    tangent: int
+    waiting: FloatArray
+    ends: FloatArray
+    which: IntArray
+    inside: IntArray
+    cut: IntArray
 
 
 @compiled
@@ -169,9 +176,11 @@ def reduce(form: Form, numbers: Numbers, held: FloatArray) -> Reduced:
                 if index[other] >= 0:
                     own[index[other]] -= v * factor[other]
                 elif dense_row[other] >= 0:
-                    own -= v * dense[dense_row[other]]
+                    for i in range(p):
+                        own[i] -= v * dense[dense_row[other], i]
         fixed[c] = rest / pivot
-        own /= pivot
+        for i in range(p):
+            own[i] /= pivot
         dense_row[c] = e
     curve, linear, constant = _objective(form, q, (index, factor, fixed, dense, dense_row), p)
     spent = np.zeros(m)
@@ -207,7 +216,7 @@ def reduce(form: Form, numbers: Numbers, held: FloatArray) -> Reduced:
             kept += 1
             continue
         row[:] = 0.0
-    quad = quadratic(curve, linear, p + ranged.sum() + len(form.equations) + kept + CUTS)
+    quad = quadratic(curve, linear, p + ranged.sum() + len(form.equations) + kept + 2 * CUTS)
     total = len(quad.low)
     below, above = np.full(total, -1, np.int64), np.full(total, -1, np.int64)
     below_size, above_size = np.ones(total), np.ones(total)
@@ -258,9 +267,6 @@ def reduce(form: Form, numbers: Numbers, held: FloatArray) -> Reduced:
             continue
         i = put_row(quad, unit, h, h, np.inf)
         above[i], below[i] = r, r
-    for k in range(kept):
-        i = put_row(quad, rows[k], -FAR, ends[k, 0], ends[k, 1])
-        above[i] = which[k]
     cone, cone_fixed = np.zeros((m - form.cone, p)), np.zeros(m - form.cone)
     for r in range(form.cone, m):
         cone_fixed[r - form.cone] = _row(
@@ -268,7 +274,8 @@ def reduce(form: Form, numbers: Numbers, held: FloatArray) -> Reduced:
         )
     return Reduced(
         status, quad, constant, kind, index, factor, fixed, dense, dense_row, low_row, high_row, below, above,
-        below_size, above_size, cone, cone_fixed, spent, buy_row, buy_shift, sell_row, quad.counter[1],
+        below_size, above_size, cone, cone_fixed, spent, buy_row, buy_shift, sell_row, rows[:kept], ends[:kept],
+        which[:kept], np.zeros(kept, np.int64), np.full(total, -1, np.int64),
     )  # fmt: skip
 
 

@@ -46,7 +46,7 @@ def multipliers(form: Form, numbers: Numbers, small: Reduced, x: FloatArray, tan
     x
         From `value`.
     tangents
-        Per row of the quadratic that is a tangent to the cone: its direction in the cone; others are not looked at.
+        Direction of each tangent in the cone.
     """
     a, q = numbers.entries, small.quadratic
     z = small.spent.copy()
@@ -56,8 +56,8 @@ def multipliers(form: Form, numbers: Numbers, small: Reduced, x: FloatArray, tan
         if force == 0.0:
             continue
         up, down = small.above[i], small.below[i]
-        if i >= small.tangent:
-            t = i - small.tangent
+        t = small.cut[i]
+        if t >= 0:
             z[form.cone] += force
             for r in range(1, len(z) - form.cone):
                 z[form.cone + r] -= force * tangents[t, r]

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from allocator.rebalance.book.active_set import INFEASIBLE, LOST, SOLVED
+from allocator.rebalance.book.active_set import INFEASIBLE, LOST, SOLVED, VIOLATED
 from allocator.rebalance.book.active_set import solve as settle
 from allocator.rebalance.book.compiled import compiled
 from allocator.rebalance.book.form import Form
-from allocator.rebalance.book.quadratic import FAR, INACTIVE, forget, set_row
+from allocator.rebalance.book.quadratic import FAR, INACTIVE, forget, put_row, set_row
 from allocator.rebalance.book.reduce import CUTS, Numbers, Reduced, reduce
 from allocator.rebalance.book.restore import multipliers, proof, value
 from allocator.rebalance.whole import GAP, GAP_ABSOLUTE, NODES, WHOLE
@@ -23,8 +23,12 @@ from allocator.typing import FloatArray
 TOUCH = 2e-9
 """What a point may be outside the cone."""
 
-ROOT, BRANCH = 96, 12
-"""Most tangents that the first programme may take, and a branch: one that needs more hardly has a point inside."""
+ROOT, BRANCH = 96, 16
+"""Most times that rows and tangents are put in for the first programme, and for a branch: one that needs more hardly
+has a point inside."""
+
+PATIENCE, HASTE = 200, 60
+"""See `active_set.solve`: for the first programme, and for a branch."""
 
 UNJUDGED = 2
 """An answer was found, and its own sums do not prove it."""
@@ -79,7 +83,7 @@ def search(form: Form, numbers: Numbers, allowed: Allowed) -> Outcome:
     """Solve one client's programme, prove the answer, and find the best plan in allowed amounts."""
     n = len(allowed.held)
     small = reduce(form, numbers, allowed.held)
-    tangents = np.zeros((CUTS, len(small.cone_fixed)))
+    tangents = np.zeros((2 * CUTS, len(small.cone_fixed)))
     none = np.zeros(n)
     if small.status != SOLVED:
         return Outcome(INFEASIBLE, False, np.nan, np.nan, np.nan, np.nan, np.nan, np.nan, none, none, 0, 0)
@@ -106,58 +110,88 @@ def search(form: Form, numbers: Numbers, allowed: Allowed) -> Outcome:
 
 @compiled
 def _solve(small: Reduced, tangents: FloatArray, most: int) -> int:
-    """Solve with tangents to the cone, until the point is within it, or after so many of them."""
+    """Solve with the rows and tangents to the cone that bind, until no other is broken; LOST after so many tangents."""
     q = small.quadratic
-    size = len(small.cone_fixed)
-    p = len(q.linear)
-    vector, row = np.zeros(size), np.zeros(p)
-    spent = 0
-    status = settle(q)
-    if size == 0:
-        return status
-    while status == SOLVED:
-        long = 0.0
-        for r in range(size):
-            s = small.cone_fixed[r]
-            for c in range(p):
-                s -= small.cone[r, c] * q.point[c]
-            vector[r] = s
-            if r:
-                long += s * s
-        long = np.sqrt(long)
-        if long - vector[0] <= TOUCH or long == 0.0:
+    for _ in range(most):
+        status = settle(q, PATIENCE if most == ROOT else HASTE)
+        if status != SOLVED:
             return status
-        cut = _slot(small)
-        spent += 1
-        if cut < 0 or spent > most:
+        if not _broken(small) and not _touch(small, tangents):
+            return SOLVED
+        if q.counter[1] >= len(q.low):
             return LOST
-        # d'(tail) ≤ head with d = tail / ‖tail‖ holds everywhere in the cone
-        h = small.cone_fixed[0]
-        for c in range(p):
-            row[c] = small.cone[0, c]
-        for r in range(1, size):
-            d = vector[r] / long
-            tangents[cut, r] = d
-            h -= d * small.cone_fixed[r]
-            for c in range(p):
-                row[c] -= d * small.cone[r, c]
-        set_row(q, small.tangent + cut, row, (-FAR, h, np.inf))
-        status = settle(q)
-    return status
+    return LOST
 
 
 @compiled
-def _slot(small: Reduced) -> int:
-    """Place of the next tangent: a new one, or that of one that does not bind; −1 where all of them do."""
+def _broken(small: Reduced) -> bool:
+    """Put in the rows that the present point breaks; whether there were any."""
     q = small.quadratic
-    cut = q.counter[1] - small.tangent
-    if cut < CUTS:
-        q.counter[1] += 1
-        return int(cut)
-    for i in range(small.tangent, q.counter[1]):
-        if q.state[i] == INACTIVE:
-            return int(i - small.tangent)
-    return -1
+    found = False
+    for k in range(len(small.which)):
+        if small.inside[k]:
+            continue
+        s = -small.ends[k, 0]
+        for c in range(len(q.point)):
+            s += small.waiting[k, c] * q.point[c]
+        if s > VIOLATED:
+            i = put_row(q, small.waiting[k], -FAR, small.ends[k, 0], small.ends[k, 1])
+            small.inside[k] = 1
+            small.above[i] = small.which[k]
+            found = True
+    return found
+
+
+@compiled
+def _touch(small: Reduced, tangents: FloatArray) -> bool:
+    """Put in the tangent to the cone where the present point is outside; whether it is."""
+    q = small.quadratic
+    size, p = len(small.cone_fixed), len(q.linear)
+    if size == 0:
+        return False
+    vector, row = np.zeros(size), np.zeros(p)
+    long = 0.0
+    for r in range(size):
+        s = small.cone_fixed[r]
+        for c in range(p):
+            s -= small.cone[r, c] * q.point[c]
+        vector[r] = s
+        if r:
+            long += s * s
+    long = np.sqrt(long)
+    if long - vector[0] <= TOUCH or long == 0.0:
+        return False
+    i, cut = _slot(small)
+    # d'(tail) ≤ head with d = tail / ‖tail‖ holds everywhere in the cone
+    h = small.cone_fixed[0]
+    for c in range(p):
+        row[c] = small.cone[0, c]
+    for r in range(1, size):
+        d = vector[r] / long
+        tangents[cut, r] = d
+        h -= d * small.cone_fixed[r]
+        for c in range(p):
+            row[c] -= d * small.cone[r, c]
+    set_row(q, i, row, (-FAR, h, np.inf))
+    return True
+
+
+@compiled
+def _slot(small: Reduced) -> tuple[int, int]:
+    """Row and number of the next tangent: new ones, or those of one that does not bind."""
+    q = small.quadratic
+    cut = 0
+    for i in range(q.counter[1]):
+        if small.cut[i] >= 0:
+            cut += 1
+    if cut >= CUTS:
+        for i in range(q.counter[1]):
+            if small.cut[i] >= 0 and q.state[i] == INACTIVE:
+                return i, int(small.cut[i])
+    i = int(q.counter[1])
+    q.counter[1] += 1
+    small.cut[i] = cut
+    return i, cut
 
 
 @compiled
@@ -199,6 +233,8 @@ def _try(
         forget(small.quadratic)
         return status, np.inf
     objective, x = value(form, numbers, small)
+    if not objective < FAR:
+        return LOST, np.inf
     _amounts(form, x, allowed.held, out)
     return SOLVED, objective + allowed.offset
 

@@ -6,6 +6,9 @@ from allocator.rebalance.book.compiled import compiled
 from allocator.rebalance.book.quadratic import FULL, INACTIVE, Quadratic
 from allocator.typing import FloatArray
 
+THIN = 1e-7
+"""Pivot under which a row is let go when the working set is built anew."""
+
 
 @compiled
 def solve_gram(q: Quadratic, x: FloatArray) -> None:
@@ -87,3 +90,16 @@ def carry(q: Quadratic, i: int, sign: float) -> None:
     x = sign * q.cap[i] / q.size[i]
     for c in range(len(q.linear)):
         q.offset[c] += x * q.normal[i, c]
+
+
+@compiled
+def rebuild(q: Quadratic) -> None:
+    """Factorise the working set anew, and let go what is a combination of the rest of it."""
+    k = q.counter[0]
+    rows, forces = q.order[:k].copy(), q.multiplier[:k].copy()
+    q.counter[0] = 0
+    for a in range(k):
+        state = q.state[rows[a]]
+        if push(q, rows[a], state, forces[a]) < THIN:
+            q.counter[0] -= 1
+            q.state[rows[a]] = INACTIVE
