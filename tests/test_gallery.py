@@ -7,6 +7,7 @@ import io
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import allocator as al
 from allocator.errors import ConfigError, InputError
 from allocator.frontiers import Frontier
 from allocator.gallery import PICTURES, draw
+from allocator.trade_plots import MOST
 
 NAMES = sorted(PICTURES)
 LANGS = ("en", "zh")
@@ -162,7 +164,7 @@ def test_only_what_says_so_names_anything(name: str, results: dict[type, Any]) -
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("size", [None, (5.8, 4.2), (12, 8)])
+@pytest.mark.parametrize("size", [None, (5.8, 4.2)])
 @pytest.mark.parametrize("lang", LANGS)
 def test_labels_do_not_overlap(name: str, size: Any, lang: str, results: dict[type, Any]) -> None:
     ax = drawn(name, results, ax=size and Figure(figsize=size, layout="constrained").subplots(), lang=lang)
@@ -307,6 +309,29 @@ def test_the_price_of_an_obstacle_is_the_gap_between_two_bars(results: dict[type
     assert mine["excess"].max() * total < base < mine["excess"].sum() * total * 1.001
     gaps = [base + x * total for x in tables["obstacles"]["excess"]]
     assert without == pytest.approx([max(0.0, x) for x in gaps], abs=1e-3 * total)
+
+
+def test_a_price_that_nobody_found_is_a_dash(results: dict[type, Any]) -> None:
+    plan = results[al.Plan]
+    figures = ["excess", "distance", "volatility", "cost"]
+    unknown = plan.obstacles.assign(
+        **{c: plan.obstacles[c].where(plan.obstacles["obstacle"] != "locks") for c in figures}
+    )
+    ax = al.plot_obstacles(replace(plan, obstacles=unknown), CLIENT)
+    assert "–" in [t.get_text() for t in shown(ax)]
+    assert widths(ax)[1] == 0.0
+    assert not [s for s in replace(plan, obstacles=unknown).explain(CLIENT, "en") if "could be sold now" in s]
+
+
+def test_many_trades_share_a_bar_and_none_is_lost(results: dict[type, Any]) -> None:
+    plan = results[al.Plan]
+    mine = plan.trades[(plan.trades["client_id"] == CLIENT) & (plan.trades["side"] == "buy")]
+    other = plan.trades[(plan.trades["client_id"] == CLIENT) & (plan.trades["side"] != "buy")]
+    parts = pd.concat([mine.assign(amount=mine["amount"] / 12, name=f"Part {k}") for k in range(12)])
+    ax = al.plot_trades(replace(plan, trades=pd.concat([other, parts], ignore_index=True)), CLIENT)
+    labels = [t.get_text() for t in ax.get_yticklabels()]
+    assert f"… and {12 * len(mine) - MOST} more" in labels
+    assert sum(widths(ax)) == pytest.approx(0.0, abs=0.02)
 
 
 def test_limits_are_multiples_of_their_bounds(results: dict[type, Any]) -> None:
