@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
 from allocator.drawing import (
+    BUCKETS,
     SMALL,
     axes,
     beside,
@@ -155,13 +157,12 @@ def plot_book_buckets(source: Source, *, advisor: str | None = None, ax: Axes | 
         return nothing(ax, said.text("bookmap.nothing"))
     names = [said.name(x) for x in b.framework.buckets.values()]
     shares = np.array([money / money.sum() for _, money in rows])
-    colours = [COLOURS[k % len(COLOURS)] for k in range(len(names))]
-    share_rows(ax, [label for label, _ in rows], shares, colours, said)
+    share_rows(ax, [label for label, _ in rows], shares, said)
     for place, (_, money) in enumerate(rows):
         beside(ax, place, said.money(float(money.sum()), short=True))
     beside_head(ax, b.base)
     title(ax, said.text("bookmap.title_buckets", clients=f"{len(b):,}"))
-    legend(ax, [Patch(facecolor=c, label=drawable(n)) for c, n in zip(colours, names, strict=True)])
+    legend(ax, [Patch(facecolor=c, label=drawable(n)) for n, (c, _) in zip(names, cycle(BUCKETS))])
     return ax
 
 

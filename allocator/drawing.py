@@ -7,6 +7,7 @@ import re
 import warnings
 from collections.abc import Iterable
 from functools import cache
+from itertools import cycle
 from typing import TYPE_CHECKING, Any, Final
 
 from allocator.i18n import Words
@@ -24,6 +25,9 @@ TARGET: Final = "#D55E00"
 
 LEFT: Final = "#E69F00"
 """Orange of the same palette: what has to be left behind or paid for."""
+
+BUCKETS: Final = (("#0072B2", "white"), ("#A6CEE3", "black"), ("#E69F00", "black"), ("#CC79A7", "black"))
+"""Of each bucket, with that of the letters on it: apart for every kind of colour vision, and in grey."""
 
 MISSING: Final = "□"
 """Drawn for a character that the font has no glyph for."""
@@ -210,17 +214,17 @@ def score_scale(ax: Axes, said: Words) -> None:
     ax.set_axisbelow(True)
 
 
-def share_rows(ax: Axes, names: list[str], shares: Any, colours: list[str], said: Words) -> None:
-    """Rows of bars that are parts of 100%, each part with its share where it has room."""
+def share_rows(ax: Axes, names: list[str], shares: Any, said: Words) -> None:
+    """Rows of bars that are parts of 100% in the colours of the buckets, each with its share where it has room."""
     scale(ax, names, said)
     ax.grid(visible=False)
     left = [0.0] * len(names)
-    for part, colour in enumerate(colours):
+    for part, (colour, ink) in zip(range(shares.shape[1]), cycle(BUCKETS)):
         widths = [float(x) for x in shares[:, part]]
-        ax.barh(range(len(names)), widths, left=left, height=2 * BAR, color=colour, zorder=2)
+        ax.barh(range(len(names)), widths, left=left, height=2 * BAR, color=colour, edgecolor="white", zorder=2)
         for row, (start, width) in enumerate(zip(left, widths, strict=True)):
             if width >= 0.06:
                 text = drawable(said.percent(width, 0))
-                middle: dict[str, Any] = {"ha": "center", "va": "center", "color": "white", "zorder": 3}
+                middle: dict[str, Any] = {"ha": "center", "va": "center", "color": ink, "zorder": 3}
                 ax.text(start + width / 2, row, text, fontproperties=cjk_font(SMALL), parse_math=False, **middle)
         left = [start + width for start, width in zip(left, widths, strict=True)]

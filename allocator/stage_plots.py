@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import math
 from itertools import cycle
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
-from allocator.drawing import SMALL, axes, beside, beside_head, cjk_font, drawable, legend, scale, title
+import numpy as np
+
+from allocator.drawing import BUCKETS, axes, beside, beside_head, drawable, legend, share_rows, title
 from allocator.i18n import words
 from allocator.staging import Stages
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-COLOURS: Final = (("#0072B2", "white"), ("#A6CEE3", "black"), ("#E69F00", "black"), ("#CC79A7", "black"))
-"""Of each bucket, with that of the letters on it: apart for every kind of colour vision, and in grey."""
-
-ROOM: Final = 0.07
-"""A part of a bar narrower than this has no room for its figure."""
 
 
 def plot_stages(stages: Stages, client_id: str, *, ax: Axes | None = None, lang: str = "en") -> Axes:
@@ -61,15 +57,7 @@ def plot_stages(stages: Stages, client_id: str, *, ax: Axes | None = None, lang:
     ax = axes(ax, (7.4, 1.5 + 0.36 * len(rows)))
     framework = ends[0].framework
     labels = [said.name(framework.buckets[code]) for code in buckets[0]["bucket"]]
-    begin = [0.0] * len(rows)
-    for j, (colour, ink) in zip(range(len(labels)), cycle(COLOURS)):
-        shares = [row[j] if math.isfinite(row[j]) else 0.0 for row in rows]
-        ax.barh(range(len(rows)), shares, left=begin, height=0.72, color=colour, edgecolor="white", zorder=2)
-        for k, share in enumerate(shares):
-            if share >= ROOM:
-                _inside(ax, (begin[k] + share / 2, k), said.percent(share, 0), ink)
-        begin = [a + b for a, b in zip(begin, shares, strict=True)]
-    scale(ax, names, said)
+    share_rows(ax, names, np.nan_to_num(np.array(rows, dtype="float64")), said)
     if len(rows) > len(ends):
         ax.axhline(len(ends) - 0.5, color="#9A9A9A", linewidth=0.8)
     beside_head(ax, f"{said.text('head.score')} · {said.text('head.limits')}")
@@ -79,10 +67,5 @@ def plot_stages(stages: Stages, client_id: str, *, ax: Axes | None = None, lang:
     currency = str(ends[0].positions.clients["currency"].iloc[i])
     total = said.money(float(ends[0].exposures.total[i]), currency)
     title(ax, said.tight(said.text("title.buckets", total=total)))
-    legend(ax, [Patch(facecolor=c, label=drawable(name)) for name, (c, _) in zip(labels, cycle(COLOURS))])
+    legend(ax, [Patch(facecolor=c, label=drawable(name)) for name, (c, _) in zip(labels, cycle(BUCKETS))])
     return ax
-
-
-def _inside(ax: Axes, at: tuple[float, float], text: str, colour: str) -> None:
-    plain: dict[str, Any] = {"ha": "center", "va": "center", "parse_math": False, "zorder": 3}
-    ax.text(*at, drawable(text), color=colour, fontproperties=cjk_font(SMALL), **plain)

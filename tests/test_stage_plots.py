@@ -17,8 +17,9 @@ from matplotlib.ft2font import FT2Font
 from matplotlib.text import Text
 
 from allocator import analyze, load_framework, stages
+from allocator.drawing import BUCKETS
 from allocator.errors import ConfigError, InputError
-from allocator.stage_plots import COLOURS, plot_stages
+from allocator.stage_plots import plot_stages
 
 ROWS = [("王小明", "Secret cash", "deposit", 50_000), ("王小明", "Secret firm", "private_business", 950_000)]
 CLIENT = {"client_id": "王小明", "risk_band": "balanced", "monthly_spending": 1_000}
@@ -31,7 +32,7 @@ def result() -> Any:
 
 def bars(ax: Any, j: int) -> list[tuple[float, float]]:
     """Begin and length of the bars of bucket j, from top to bottom."""
-    wanted = mpl.colors.to_rgba(COLOURS[j][0])
+    wanted = mpl.colors.to_rgba(BUCKETS[j][0])
     found = [p for c in ax.containers for p in c.patches if p.get_facecolor() == wanted]
     return [(p.get_x(), p.get_width()) for p in sorted(found, key=lambda p: p.get_y())]
 
