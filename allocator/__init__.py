@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from allocator.whole_book.facts import BookFacts
     from allocator.whole_book.reasons import OwnReason
     from allocator.whole_book.shocked import shocked
-    from allocator.whole_book.tables import facts_of_tables, read_tables
+    from allocator.whole_book.tables import facts_of_run, facts_of_tables, read_tables
     from allocator.whole_book.view import BookView, book_view
 
 __version__ = "0.1.0"
@@ -82,6 +82,7 @@ _HOMES = {
     "call_list": "whole_book.calls",
     "compare": "whole_book.compare",
     "estimate": "estimation",
+    "facts_of_run": "whole_book.tables",
     "facts_of_tables": "whole_book.tables",
     "frontier": "frontiers",
     "household": "households",
@@ -149,6 +150,7 @@ __all__ = [
     "call_list",
     "compare",
     "estimate",
+    "facts_of_run",
     "facts_of_tables",
     "frontier",
     "household",

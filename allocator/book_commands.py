@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from click.core import ParameterSource
 
 from allocator.cli_words import Spoken, a_count, command
 from allocator.command_tools import NOTHING, OK, SET_ASIDE, analysed, exit_code, print_blocks, print_json, progress
 from allocator.i18n import Words
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from allocator.analysis import Analysis
     from allocator.plan import Plan
+    from allocator.whole_book.facts import Source
 
 FIRST: Final = {"book": 10, "calls": 25, "whatif": 15}
 """Clients that each command shows on a terminal when nobody says how many; JSON has all."""
@@ -59,16 +64,15 @@ def show_book(said: Words, advisor: str | None, tier: str | None, rules: str, **
     from allocator.whole_book.view import book_view
 
     load_call_rules(rules)  # a wrong file is told before the book is read
-    book, analysis = analysed(said, {**options, "client": None})
-    result = _planned(said, analysis, options)
-    view = book_view(result, advisor=advisor, tier=tier)
+    read = _read(said, options)
+    view = book_view(read.result, advisor=advisor, tier=tier)
     calls = call_list(view.facts, rules=rules)
     top = options["top"]
     if options["json"]:
-        print_json(book_json(view, said, calls if top is None else calls.top(top), book.counts))
+        print_json(book_json(view, said, calls if top is None else calls.top(top), read.counts))
     else:
         print_blocks(book_blocks(view, said, calls.top(FIRST["book"] if top is None else top)))
-    return exit_code(analysis, None if result is analysis else result)  # type: ignore[arg-type]
+    return read.code if read.analysis is None else exit_code(read.analysis, read.plan)
 
 
 def show_calls(said: Words, advisor: str | None, tier: str | None, rules: str, **options: Any) -> int:
@@ -78,14 +82,14 @@ def show_calls(said: Words, advisor: str | None, tier: str | None, rules: str, *
     from allocator.whole_book.calls import call_list, load_call_rules
 
     load_call_rules(rules)
-    book, analysis = analysed(said, {**options, "client": None})
-    calls = call_list(_planned(said, analysis, options), rules=rules, advisor=advisor, tier=tier)
+    read = _read(said, options)
+    calls = call_list(read.result, rules=rules, advisor=advisor, tier=tier)
     top = options["top"]
     if options["json"]:
-        print_json(calls_json(calls, said, top, book.counts))
+        print_json(calls_json(calls, said, top, read.counts))
     else:
         print_blocks(call_blocks(calls, said, FIRST["calls"] if top is None else top))
-    return _told(analysis)
+    return read.code
 
 
 def show_whatif(
@@ -121,6 +125,34 @@ def show_whatif(
             change += (said.name(scenario),)
         print_blocks(compare_blocks(found, said, FIRST["whatif"] if top is None else top, change))
     return _told(before)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What a command looks at, where its rows went, and the exit code of a list that judges nobody."""
+
+    result: Source
+    code: int
+    counts: pd.DataFrame | None = None
+    analysis: Analysis | None = None
+    plan: Plan | None = None
+
+
+def _read(said: Words, options: dict[str, Any]) -> _Read:
+    """A book, or what a run has left in a folder."""
+    from allocator.issues import ERROR
+    from allocator.whole_book.tables import facts_of_run, is_run
+
+    if options["file"] != "-" and is_run(options["file"]):
+        named = click.get_current_context().get_parameter_source("framework") is ParameterSource.COMMANDLINE
+        with progress(said, "reading"):
+            found = facts_of_run(options["file"], options["framework"] if named else None, on=options["day"])
+        aside = bool((found.issues["severity"] == ERROR).any())
+        return _Read(found, SET_ASIDE if aside else OK if len(found) else NOTHING)
+    book, analysis = analysed(said, {**options, "client": None})
+    result = _planned(said, analysis, options)
+    plan = None if result is analysis else result
+    return _Read(result, _told(analysis), book.counts, analysis, plan)  # type: ignore[arg-type]
 
 
 def _told(analysis: Analysis) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from allocator.errors import InputError
-from allocator.framework import Framework
+from allocator.framework import Framework, load_framework
 from allocator.issues import ERROR, issue_table
 from allocator.limits import Limit, Sense, limit_list
 from allocator.whole_book.facts import BookFacts, Sheet, base_currency, client_rates, client_trades, with_segments
@@ -25,6 +26,8 @@ NEEDED: Final = {
 """Tables and columns that must be there."""
 TEXTS: Final = ("advisor", "tier")
 COUNTED: Final = "limits_exceeded"
+ALSO: Final = {"limits_exceeded_after": "limits_after"}
+"""What a column may also be called."""
 
 
 def read_tables(folder: str | os.PathLike[str]) -> dict[str, pd.DataFrame]:
@@ -57,6 +60,69 @@ def read_tables(folder: str | os.PathLike[str]) -> dict[str, pd.DataFrame]:
     return out
 
 
+def is_run(folder: str | os.PathLike[str]) -> bool:
+    """Whether a folder holds the tables of a run, and no book of its own."""
+    place = Path(folder)
+    return (place / "summary").is_dir() or (place / "summary.parquet").is_file()
+
+
+def facts_of_run(
+    folder: str | os.PathLike[str],
+    framework: str | os.PathLike[str] | Framework | None = None,
+    *,
+    on: dt.date | None = None,
+    rates: Mapping[str, float] | None = None,
+) -> BookFacts:
+    """Read what a run has left: its tables, and from its manifest the framework and the day.
+
+    Parameters
+    ----------
+    folder
+        Of the run; see `read_tables`. ``manifest.json`` may be missing.
+    framework
+        Preset, TOML file or framework; default: the preset that the manifest names.
+    on
+        Day of the analysis; default: that of the manifest, or else today.
+    rates
+        See `facts_of_tables`.
+
+    Returns
+    -------
+    BookFacts
+
+    Raises
+    ------
+    InputError
+        Tables are missing or torn, or the manifest cannot be read.
+    ConfigError
+        The manifest names a framework that is no preset: give its file.
+    """
+    tables, said = read_tables(folder), _manifest(Path(folder))
+    told = said.get("framework") if framework is None else framework
+    day = said.get("on")
+    return facts_of_tables(
+        tables,
+        load_framework("classic" if told is None else told),
+        on=on or (dt.date.today() if day is None else dt.date.fromisoformat(day)),
+        rates=rates,
+        assumptions=str(said.get("assumptions", "")),
+    )
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """Names of framework and assumptions and the day, as far as there is a manifest that says them."""
+    file = folder / "manifest.json"
+    if not file.is_file():
+        return {}
+    try:
+        content = json.loads(file.read_text("utf-8"))
+        options = content.get("options", {})
+    except (ValueError, AttributeError):
+        raise InputError(f"{file.name}: no manifest of a run; give the folder that a run was written to") from None
+    found = {"framework": content.get("framework"), "assumptions": content.get("assumptions"), "on": options.get("on")}
+    return {k: v for k, v in found.items() if isinstance(v, str)}
+
+
 def facts_of_tables(
     tables: Mapping[str, pd.DataFrame],
     framework: Framework,
@@ -70,8 +136,9 @@ def facts_of_tables(
     Parameters
     ----------
     tables
-        ``summary``: one row per client, columns as in ``Analysis.summary``, ``Plan.summary`` (its status as
-        ``plan_status``) and `BookFacts.clients`; what is not there is not judged. ``limits``: as ``Analysis.limits``,
+        ``summary``: one row per client, columns as in ``Analysis.summary`` (after the plans with ``_after``),
+        ``Plan.summary`` (its status as ``plan_status``) and `BookFacts.clients`; what is not there is not judged.
+        ``limits``: as ``Analysis.limits``,
         and of plans ``value_after``, ``excess_after``, ``exceeded_after``; excesses are fractions of the total today.
         ``trades`` as in ``Plan.trades`` and ``issues`` as in ``Analysis.issues``, both may be left out.
     framework
@@ -106,6 +173,7 @@ def facts_of_tables(
     base = base_currency(known, framework, clients["currency"])
     if "rate" not in clients:
         clients = clients.assign(rate=client_rates(clients["currency"], known, base))
+    clients = clients.rename(columns={k: v for k, v in ALSO.items() if v not in clients})
     blank = pd.Series([""] * len(clients), dtype="str")
     clients = clients.assign(**{c: clients[c].fillna("").astype("str") if c in clients else blank for c in TEXTS})
     issues = tables.get("issues", issue_table())

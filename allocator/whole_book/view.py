@@ -180,8 +180,9 @@ def _bucket_money(b: BookFacts, s: Sheet, total: str) -> FloatArray:
     codes = b.framework.bucket_codes
     if s.classes.size:
         return np.asarray(_sum(s.classes, b.rate) @ b.framework.in_bucket)
-    if total == "total" and b.knows(*codes, "total"):
-        return np.array([np.nansum(b.column(c) * b.money("total")) for c in codes])
+    shares = [f"{c}{total.removeprefix('total')}" for c in codes]
+    if b.knows(*shares, total):
+        return np.array([np.nansum(b.column(c) * b.money(total)) for c in shares])
     return np.full(len(codes), np.nan)
 
 

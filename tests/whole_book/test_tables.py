@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,7 @@ from books import random_analysis
 from conftest import ON
 
 import allocator as al
+from allocator.cli import main
 from allocator.errors import InputError
 from allocator.whole_book.calls import call_list
 from allocator.whole_book.facts import BookFacts, facts
@@ -24,6 +26,9 @@ def left(result: al.Analysis | al.Plan) -> dict[str, pd.DataFrame]:
     limits = before.limits
     tables = {"summary": b.clients.drop(columns=["over", "segment"]), "limits": limits, "issues": before.issues}
     if isinstance(result, al.Plan):
+        then = result.after.summary[before.framework.bucket_codes].add_suffix("_after")
+        other = {"limits_after": "limits_exceeded_after"}
+        tables["summary"] = tables["summary"].rename(columns=other).join(then)
         t = result.after.limit_table
         wide = {k: pd.DataFrame(getattr(t, k)).stack(future_stack=True).to_numpy() for k in ("value", "excess")}
         applies = pd.DataFrame(t.bound).notna().stack(future_stack=True).to_numpy()
@@ -58,7 +63,8 @@ def test_pages_from_parquet_are_pages_from_the_plan(plan: al.Plan, parts: int, t
     one, two = book_view(plan), book_view(b)
     for name in ("statuses", "limits", "segments", "pareto", "advisors", "plans", "products", "flows", "unrated"):
         pd.testing.assert_frame_equal(getattr(one, name), getattr(two, name), check_dtype=False, obj=name)
-    pd.testing.assert_series_equal(one.buckets["money"].iloc[:3], two.buckets["money"].iloc[:3])
+    money = ["money", "share", "money_after", "share_after"]
+    pd.testing.assert_frame_equal(one.buckets[money].iloc[:3], two.buckets[money].iloc[:3])
     assert two.classes.empty
     first, second = call_list(plan), call_list(b)
     assert set(second.not_judged) - set(first.not_judged) == {"lock_ends"}
@@ -66,6 +72,28 @@ def test_pages_from_parquet_are_pages_from_the_plan(plan: al.Plan, parts: int, t
     keys = ["client_id", "reason"]
     both = [x.sort_values(keys, ignore_index=True)[[*keys, "severity", "money", "points"]] for x in (told, second.why)]
     pd.testing.assert_frame_equal(*both, check_dtype=False)
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_run_on_the_command_line(
+    lang: str, plan: al.Plan, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, table in left(plan).items():
+        (tmp_path / name).mkdir()
+        table.to_parquet(tmp_path / name / "part-00000.parquet")
+    told = {"framework": "classic", "assumptions": "long_run", "options": {"on": ON.isoformat()}}
+    (tmp_path / "manifest.json").write_text(json.dumps(told), "utf-8")
+    assert main(["book", str(tmp_path), "--lang", lang, "--json"]) == 4
+    out = json.loads(capsys.readouterr().out)
+    assert (out["date"], out["assumptions"]) == (ON.isoformat(), "long_run")
+    view = book_view(plan)
+    assert out["book"]["total"] == round(view.total, 2)
+    assert len(out["book"]["products"]) == len(view.products)
+    assert main(["calls", str(tmp_path), "--lang", lang, "--framework", "chhabra", "--top", "1"]) == 4
+    assert "chhabra" not in capsys.readouterr().err
+    (tmp_path / "manifest.json").write_text("[1]", "utf-8")
+    assert main(["book", str(tmp_path), "--lang", "en"]) == 5
+    assert "no manifest of a run" in capsys.readouterr().err
 
 
 def test_what_a_bare_summary_does_not_tell_is_not_judged() -> None:
