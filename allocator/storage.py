@@ -71,6 +71,10 @@ class Calls:
         """Remove a file; one that is gone is no error."""
         path.unlink(missing_ok=True)
 
+    def remove_directory(self, path: Path) -> None:
+        """Remove an empty directory."""
+        path.rmdir()
+
 
 CALLS: Calls = Calls()
 """What is called; a test puts something else here."""
@@ -171,6 +175,27 @@ def remove_parts(directory: Path) -> int:
     except OSError as error:
         raise _refused(Path(directory), error) from error
     return len(found)
+
+
+def remove_tree(directory: Path) -> None:
+    """Remove a directory and all below it; one that is gone is no error.
+
+    Raises
+    ------
+    OutputError
+        The system refuses.
+    """
+    directory = Path(directory)
+    try:
+        for path in sorted(directory.rglob("*"), reverse=True):
+            if path.is_dir() and not path.is_symlink():
+                CALLS.remove_directory(path)
+            else:
+                CALLS.remove(path)
+        if directory.exists():
+            CALLS.remove_directory(directory)
+    except OSError as error:
+        raise _refused(directory, error) from error
 
 
 def fingerprint(*parts: bytes | str | os.PathLike[str]) -> str:

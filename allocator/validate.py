@@ -42,6 +42,8 @@ class RawTable:
         Number of the first record as a spreadsheet counts (the header is row 1).
     rows
         Row number of every record where they do not simply run on from ``first_row``.
+    files
+        File of every record where they come from several; ``file`` is then that of what concerns no record.
     epoch
         Day 0 of date serials (workbooks only).
     faults
@@ -59,6 +61,7 @@ class RawTable:
     file: str = ""
     first_row: int = 2
     rows: Positions | None = None
+    files: pd.Series[Any] | None = None
     epoch: date | None = None
     faults: pd.DataFrame | None = None
     issues: pd.DataFrame = field(default_factory=issue_table)
@@ -114,14 +117,14 @@ def type_table(table: str, raw: RawTable) -> Typed:
     InputError
         A required column is absent, two columns have one header or mean the same.
     """
-    where, unknown = _match(table, raw)
+    where, unknown = match_columns(table, raw)
     count = len(raw.frame)
     rows = np.arange(count) + raw.first_row if raw.rows is None else np.asarray(raw.rows, dtype=np.int64)
     present = [c for c in TABLES[table] if c.name in where]
     cells = {c.name: read_cells(c, raw.frame.iloc[:, where[c.name]], raw.epoch) for c in present}
     void = _void(raw.frame, cells, set(where.values()))
     typed = _assembled(table, {name: c.values for name, c in cells.items()}, count).assign(
-        row=rows, file=repeated(raw.file, count)
+        row=rows, file=repeated(raw.file, count) if raw.files is None else raw.files.reset_index(drop=True)
     )
     notes = _cell_notes(table, raw, where, cells, void)
     typed, more = _check_signs(table, typed, cells)
@@ -148,7 +151,19 @@ def type_table(table: str, raw: RawTable) -> Typed:
     return Typed(typed[alive].reset_index(drop=True), issues, counts, frozenset(f"{table}.{name}" for name in where))
 
 
-def _match(table: str, raw: RawTable) -> tuple[dict[str, int], list[int]]:
+def match_columns(table: str, raw: RawTable) -> tuple[dict[str, int], list[int]]:
+    """Find the columns of a table as found.
+
+    Returns
+    -------
+    (where, unknown)
+        Position of each column of the schema that is there, and positions of all others.
+
+    Raises
+    ------
+    InputError
+        A required column is absent, two columns have one header or mean the same.
+    """
     headers = [str(h) for h in raw.frame.columns]
     named = [h.strip() for h in headers if h.strip()]
     twice = sorted({h for h in named if named.count(h) > 1})
@@ -314,10 +329,11 @@ def _issues(
                 "row": 0 if note.whole else typed["row"].to_numpy()[note.at],
                 "value": value.str.slice(0, SHOWN),
                 "mend": note.mend,
+                "file": raw.file if note.whole else typed["file"].to_numpy()[note.at],
             }
         )
         out.append(
-            part.assign(file=raw.file, table=table, column=note.column, code=note.code, severity=note.severity)[
+            part.assign(table=table, column=note.column, code=note.code, severity=note.severity)[
                 list(COLUMNS)
             ]
         )

@@ -45,6 +45,10 @@ class Failing(storage.Calls):
         self.step()
         super().remove(path)
 
+    def remove_directory(self, path: Path) -> None:
+        self.step()
+        super().remove_directory(path)
+
 
 class Handle:
     """A file whose writes count."""

@@ -11,7 +11,7 @@ import sys
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, TextIO
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ MAX_BYTES: Final = 1 << 30
 """Largest file taken in one piece, unpacked (about 15 million rows)."""
 PEEK: Final = 1 << 16
 DELIMITERS: Final = (",", ";", "\t")
-_BOMS: Final = (
+BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -71,7 +71,7 @@ def read_bytes(path: Path | str) -> bytes:
         if path == "-":
             data = _up_to(sys.stdin.buffer)
         else:
-            with _opened(Path(path)) as file:
+            with opened(Path(path)) as file:
                 data = _up_to(file)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{name}: cannot be read; check the permissions, and that a .gz file is whole") from error
@@ -83,12 +83,12 @@ def read_bytes(path: Path | str) -> bytes:
 def first_headers(path: Path) -> list[str]:
     """Give the headers of a CSV file from its first bytes; nothing when they cannot be made out."""
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             head = file.read(PEEK)
     except (OSError, EOFError, zlib.error):
         return []  # reading it will say what is wrong
     text = head.decode("utf-8-sig", "replace").lstrip("\r\n")
-    return max((_record(text, d) for d in DELIMITERS), key=len)
+    return max((one_record(text, d) for d in DELIMITERS), key=len)
 
 
 def parse(data: bytes, file: str, table: str, id_headers: Iterable[str] | None = None) -> RawTable:
@@ -115,21 +115,21 @@ def parse(data: bytes, file: str, table: str, id_headers: Iterable[str] | None =
     InputError
         Empty, binary, in no known encoding, or with quotes that do not close.
     """
-    _refuse_binary(data, file)
+    refuse_binary(data, file)
     body, encoding = _utf8(data, file)
-    body, skipped, forced = _without_preamble(body)
+    body, skipped, forced = without_preamble(body)
     if not body.strip():
         raise InputError(f"{file}: the file is empty; it needs a header and rows")
     head = body[:PEEK].decode("utf-8", "ignore")
-    delimiter = forced or _delimiter(head, set(known_headers(table)))
-    header = _record(head, delimiter)
+    delimiter = forced or delimiter_of(head, set(known_headers(table)))
+    header = one_record(head, delimiter)
     frame, odd = _records(body, delimiter, len(header), file)
     frame.columns = pd.Index(header)
     numbers = np.delete(np.arange(2, len(frame) + len(odd) + 2), [r[0] - 2 for r in odd]) + skipped
     ragged = [row for row in odd if row[3].strip(f'{delimiter}" \t\r\n\u3000')]
     ids = {header_key(h) for h in id_headers or [h for h, c in known_headers(table).items() if c == "client_id"]}
     at = next((i for i, h in enumerate(header) if header_key(h) in ids), None)
-    issues = [_ragged_issues(ragged, skipped, delimiter, at).assign(file=file, table=table)]
+    issues = [ragged_issues(ragged, skipped, delimiter, at).assign(file=file, table=table)]
     if encoding not in ("utf-8", "utf-16-le", "utf-16-be"):
         issues.append(
             issue_table(
@@ -148,7 +148,8 @@ def parse(data: bytes, file: str, table: str, id_headers: Iterable[str] | None =
     return RawTable(frame, file, rows=numbers, issues=concat(issues), lost=len(ragged), ignored=len(odd) - len(ragged))
 
 
-def _opened(path: Path) -> BinaryIO:
+def opened(path: Path) -> BinaryIO:
+    """Open a file, unpacking one that is packed."""
     if path.name.lower().endswith(".gz"):
         return gzip.open(path, "rb")  # type: ignore[return-value]
     return path.open("rb")
@@ -165,7 +166,8 @@ def _up_to(file: BinaryIO) -> bytes | None:
     return b"".join(pieces)
 
 
-def _refuse_binary(data: bytes, file: str) -> None:
+def refuse_binary(data: bytes, file: str) -> None:
+    """Refuse what is empty, or is another kind of file."""
     if not data:
         raise InputError(f"{file}: the file is empty; it needs a header and rows")
     if data[:4] == b"PK\x03\x04":
@@ -176,7 +178,7 @@ def _refuse_binary(data: bytes, file: str) -> None:
 
 def _utf8(data: bytes, file: str) -> tuple[bytes, str]:
     """Bytes as UTF-8 without mark, and the encoding they had."""
-    mark, encoding = next(((m, e) for m, e in _BOMS if data.startswith(m)), (b"", ""))
+    mark, encoding = next(((m, e) for m, e in BOMS if data.startswith(m)), (b"", ""))
     body = data[len(mark) :]
     try:
         if encoding and encoding != "utf-8":
@@ -186,7 +188,7 @@ def _utf8(data: bytes, file: str) -> tuple[bytes, str]:
             encoding = "utf-8"
     except UnicodeDecodeError as error:
         line = body[: error.start].count(b"\n") + 1
-        if encoding or _nearly_utf8(body[max(0, error.start - PEEK) : error.start + PEEK]):
+        if encoding or nearly_utf8(body[max(0, error.start - PEEK) : error.start + PEEK]):
             raise InputError(
                 f"{file}: line {line} has a broken {encoding or 'UTF-8'} character; save the file again as CSV UTF-8"
             ) from error
@@ -200,7 +202,7 @@ def _utf8(data: bytes, file: str) -> tuple[bytes, str]:
     return body, encoding
 
 
-def _nearly_utf8(part: bytes) -> bool:
+def nearly_utf8(part: bytes) -> bool:
     """Tell UTF-8 with a broken byte, which as GB18030 would turn into other names, from GB18030.
 
     About one character in fifty of Chinese GB18030 text happens to be a three-byte character of UTF-8.
@@ -209,7 +211,7 @@ def _nearly_utf8(part: bytes) -> bool:
     return sum(1 for c in text if c >= "\u0800" and c != "\ufffd") > text.count("\ufffd")
 
 
-def _without_preamble(body: bytes) -> tuple[bytes, int, str]:
+def without_preamble(body: bytes) -> tuple[bytes, int, str]:
     """Take off blank lines and Excel's ``sep=;`` line; also the number of lines taken and the delimiter named."""
     start, skipped, forced = 0, 0, ""
     while (end := body.find(b"\n", start)) >= 0:
@@ -222,15 +224,16 @@ def _without_preamble(body: bytes) -> tuple[bytes, int, str]:
     return body[start:], skipped, forced
 
 
-def _record(text: str, delimiter: str) -> list[str]:
+def one_record(text: str, delimiter: str) -> list[str]:
+    """Take the first record of a text apart."""
     return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
 
 
-def _delimiter(head: str, known: set[str]) -> str:
+def delimiter_of(head: str, known: set[str]) -> str:
     """Choose the delimiter that gives most known headers, then most columns."""
 
     def worth(delimiter: str) -> tuple[int, int]:
-        header = _record(head, delimiter)
+        header = one_record(head, delimiter)
         return sum(header_key(h) in known for h in header), len(header)
 
     return max(DELIMITERS, key=worth)
@@ -272,12 +275,23 @@ def _records(
 
 
 def _check_quotes(body: bytes, delimiter: str, records: int, file: str) -> None:
-    """Refuse a quote that never closes or closes in the wrong place: it would swallow whole records silently."""
     ends = body.rstrip(b"\r\n")
     lines = max(ends.count(b"\n"), ends.count(b"\r")) + 1
-    if lines <= records:
-        return  # no cell spans lines, so no quote can have
-    reader = csv.reader(io.StringIO(body.decode("utf-8"), newline=""), delimiter=delimiter, strict=True)
+    if lines > records:  # some cell spans lines, or a quote has swallowed some
+        check_quotes(io.StringIO(body.decode("utf-8"), newline=""), delimiter, file)
+
+
+def check_quotes(text: TextIO, delimiter: str, file: str) -> None:
+    """Refuse a quote that never closes or closes in the wrong place: it would swallow whole records silently.
+
+    Parameters
+    ----------
+    text
+        The whole file, opened without translation of line ends.
+    delimiter, file
+        Between cells; its name for the message.
+    """
+    reader = csv.reader(text, delimiter=delimiter, strict=True)
     usual = csv.field_size_limit(MAX_BYTES)
     try:
         for _ in reader:
@@ -291,12 +305,13 @@ def _check_quotes(body: bytes, delimiter: str, records: int, file: str) -> None:
         csv.field_size_limit(usual)
 
 
-def _ragged_issues(
+def ragged_issues(
     ragged: list[tuple[int, int, int, str]], skipped: int, delimiter: str, at: int | None
 ) -> pd.DataFrame:
+    """Say which records have too many or too few cells; ``at`` is the place of their client's id."""
     if not ragged:
         return issue_table()
-    owners = [_record(text[:PEEK], delimiter)[at : at + 1] if at is not None else [] for _, _, _, text in ragged]
+    owners = [one_record(text[:PEEK], delimiter)[at : at + 1] if at is not None else [] for _, _, _, text in ragged]
     ids, _ = clean_text(pd.Series([o[0] if o else "" for o in owners], dtype="str"), fold=True)
     return issue_table(
         {

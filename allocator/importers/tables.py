@@ -56,7 +56,7 @@ def read(source: Any) -> dict[str, RawTable]:
     path = existing_file(source)
     if path.is_dir():
         return {name: read_one(file, name) for name, file in _listed(path).items()}
-    if _ending(path) in EXCEL:
+    if ending_of(path) in EXCEL:
         return _not_empty(read_workbook(path, table_of))
     return {"holdings": read_one(path, "holdings")}
 
@@ -77,13 +77,13 @@ def read_one(source: Any, table: str) -> RawTable:
         raw = parse(read_bytes("-"), "stdin", table)
     else:
         path = existing_file(source)
-        ending = _ending(path)
+        ending = ending_of(path)
         if path.is_dir():
             raise InputError(f"{path.name}: a directory; give the file of the {table} table")
         if ending in CSV:
             raw = parse(read_bytes(path), path.name, table)
         elif ending in PARQUET:
-            raw = _from_parquet(path)
+            raw = from_parquet(path)
         elif ending in EXCEL:
             raw = read_workbook(path, table_of, table)[table]
         else:
@@ -98,7 +98,7 @@ def peek(source: Any) -> list[str]:
     if isinstance(source, Mapping) or _is_stdin(source):
         return []
     path = existing_file(source)
-    return first_headers(path) if path.is_file() and _ending(path) in CSV else []
+    return first_headers(path) if path.is_file() and ending_of(path) in CSV else []
 
 
 def table_of(name: str) -> str:
@@ -111,7 +111,8 @@ def _is_stdin(source: Any) -> bool:
     return isinstance(source, str) and source == "-"
 
 
-def _ending(path: Path) -> str:
+def ending_of(path: Path) -> str:
+    """Ending of a file's name by which its kind is known, ``.csv.gz`` as one."""
     name = path.name.lower()
     return next((e for e in (*CSV, *EXCEL, *PARQUET) if name.endswith(e)), path.suffix.lower())
 
@@ -125,7 +126,7 @@ def _unknown_kind(path: Path, ending: str) -> str:
 def _listed(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        ending = _ending(path)
+        ending = ending_of(path)
         table = table_of(path.name[: len(path.name) - len(ending)])
         if not table or not path.is_file() or ending not in (*CSV, *EXCEL, *PARQUET, *OTHER):
             continue
@@ -148,7 +149,8 @@ def _from_frame(frame: pd.DataFrame) -> RawTable:
     return RawTable(plain.reset_index(drop=True), "DataFrame")
 
 
-def _from_parquet(path: Path) -> RawTable:
+def from_parquet(path: Path) -> RawTable:
+    """Read a Parquet file whole."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -157,17 +159,29 @@ def _from_parquet(path: Path) -> RawTable:
     if path.stat().st_size > MAX_BYTES:
         raise InputError(f"{path.name}: larger than {MAX_BYTES >> 20} MB; split it by client")
     try:
-        table = pq.ParquetFile(path).read()
-        for i, part in enumerate(table.schema):
-            if pa.types.is_dictionary(part.type):
-                table = table.set_column(i, part.name, table.column(i).cast(part.type.value_type))
-            elif pa.types.is_decimal(part.type):
-                table = table.set_column(i, part.name, table.column(i).cast(pa.string()))
-        # Integers with gaps stay integers: as floats, long identifiers would lose digits.
-        frame = table.to_pandas(ignore_metadata=True, date_as_object=False, integer_object_nulls=True)
+        frame = arrow_frame(pq.ParquetFile(path).read())
     except (pa.ArrowException, OSError, ValueError) as error:
         raise InputError(f"{path.name}: not a whole Parquet file (cut off, or another kind); write it again") from error
     return RawTable(frame, path.name)
+
+
+def arrow_frame(table: Any) -> pd.DataFrame:
+    """Turn an Arrow table into cells as found: nothing is rounded on the way.
+
+    Parameters
+    ----------
+    table
+        A `pyarrow.Table`.
+    """
+    import pyarrow as pa
+
+    for i, part in enumerate(table.schema):
+        if pa.types.is_dictionary(part.type):
+            table = table.set_column(i, part.name, table.column(i).cast(part.type.value_type))
+        elif pa.types.is_decimal(part.type):
+            table = table.set_column(i, part.name, table.column(i).cast(pa.string()))
+    # Integers with gaps stay integers: as floats, long identifiers would lose digits.
+    return table.to_pandas(ignore_metadata=True, date_as_object=False, integer_object_nulls=True)
 
 
 def _not_empty(raw: dict[str, RawTable]) -> dict[str, RawTable]:
