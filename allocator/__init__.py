@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from allocator.analysis import Analysis
     from allocator.assumptions import load_assumptions
+    from allocator.batch.result import BatchResult, read_batch
+    from allocator.batch.runner import batch
     from allocator.book import Book, read_book
     from allocator.book_plots import plot_book, plot_book_buckets
     from allocator.errors import AllocatorError, ConfigError, InputError, OutputError, SolveError
@@ -55,6 +57,7 @@ __version__ = "0.1.0"
 
 # Loaded when first asked for: `import allocator` stays fast, and the command line shows its help without pandas.
 _HOMES = {
+    "BatchResult": "batch.result",
     "AllocatorError": "errors",
     "Analysis": "analysis",
     "Book": "book",
@@ -78,6 +81,7 @@ _HOMES = {
     "Stages": "staging",
     "Stress": "stresses",
     "analyze": "pipeline",
+    "batch": "batch.runner",
     "book_view": "whole_book.view",
     "call_list": "whole_book.calls",
     "compare": "whole_book.compare",
@@ -104,6 +108,7 @@ _HOMES = {
     "plot_stress": "stress_plots",
     "plot_trades": "trade_plots",
     "provenance": "provenances",
+    "read_batch": "batch.result",
     "read_book": "book",
     "read_tables": "whole_book.tables",
     "rebalance": "pipeline",
@@ -124,6 +129,7 @@ _HOMES = {
 __all__ = [
     "AllocatorError",
     "Analysis",
+    "BatchResult",
     "Book",
     "BookFacts",
     "BookView",
@@ -146,6 +152,7 @@ __all__ = [
     "Stress",
     "__version__",
     "analyze",
+    "batch",
     "book_view",
     "call_list",
     "compare",
@@ -172,6 +179,7 @@ __all__ = [
     "plot_stress",
     "plot_trades",
     "provenance",
+    "read_batch",
     "read_book",
     "read_tables",
     "rebalance",
@@ -189,10 +197,12 @@ __all__ = [
     "with_view",
 ]
 
-# The package allocator.rebalance has the name of the function. Loaded here (it is empty) and taken away again, no later
-# import of its modules can put it in the function's place.
-importlib.import_module("allocator.rebalance")
-del globals()["rebalance"]
+# The packages allocator.batch and allocator.rebalance have the names of functions. Loaded here (they are empty) and
+# taken away again, no later import of their modules can put them in the functions' place.
+for _package in ("batch", "rebalance"):
+    importlib.import_module(f"allocator.{_package}")
+    del globals()[_package]
+del _package
 
 
 def __getattr__(name: str) -> Any:

@@ -16,7 +16,16 @@ from typing import Any, Final
 
 import click
 
-from allocator import __version__, book_commands, command_tools, commands, importers, ledger_commands, studies
+from allocator import (
+    __version__,
+    batch_commands,
+    book_commands,
+    command_tools,
+    commands,
+    importers,
+    ledger_commands,
+    studies,
+)
 from allocator.cli_words import a_count, a_day, a_number, command, group, one_of, usage_message
 from allocator.errors import AllocatorError, InputError, OutputError, SolveError
 from allocator.i18n import LANGUAGES, Words, environment_language, words
@@ -131,6 +140,7 @@ def build(said: Words) -> click.Group:
                 said, "risk", partial(studies.risk, said), [*_book_options(said), *_risk_options(said)], "help.risk"
             ),
             command(said, "household", partial(studies.household, said), _book_options(said), "help.household"),
+            batch_commands.batch_command(said, _book_options(said), _both(said)),
             *book_commands.book_commands(said, _book_options(said)),
             ledger_commands.ledger_group(said, _book_options(said), _both(said)),
             command(said, "demo", partial(commands.demo, said), demo_options, "help.demo"),

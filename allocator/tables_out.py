@@ -1,4 +1,4 @@
-"""Result tables into files: Parquet for programs; CSV for people, with cells that a spreadsheet would run made harmless."""
+"""Result tables into files: Parquet for programs; CSV for people, cells made harmless that a spreadsheet would run."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ GUARD: Final = "'"
 def write_csv(file: BinaryIO, tables: Iterable[Any], *, raw: bool = False) -> int:
     """Write tables of the same columns one after the other as one CSV file.
 
-    UTF-8 with its mark, every cell quoted, unknown numbers empty; a text cell that a spreadsheet would take for a formula
-    begins with an apostrophe. Numbers are never touched.
+    UTF-8 with its mark, every cell quoted, unknown numbers empty; a text cell that a spreadsheet would take for a
+    formula begins with an apostrophe. Numbers are never touched.
 
     Parameters
     ----------

@@ -21,6 +21,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
     ("allocator", "allocator.typing", "allocator.errors", "allocator.issues", "allocator.shown"),
     ("allocator.storage",),
+    ("allocator.tables_out",),
     ("allocator.differences",),
     ("allocator.pseudonyms", "allocator.schema", "allocator.sample"),
     ("allocator.config",),
@@ -61,6 +62,7 @@ LAYERS = (
     ("allocator.rebalance*",),
     ("allocator.pipeline",),
     ("allocator.frontiers", "allocator.households", "allocator.staging"),
+    ("allocator.batch", "allocator.batch.*"),
     ("allocator.ledger", "allocator.ledger.*"),
     ("allocator.whole_book*",),
     ("allocator.i18n",),
@@ -80,7 +82,13 @@ LAYERS = (
     ),
     ("allocator.gallery", "allocator.whatif_panel"),
     ("allocator.cli_words", "allocator.command_tools"),
-    ("allocator.book_commands", "allocator.commands", "allocator.ledger_commands", "allocator.studies"),
+    (
+        "allocator.batch_commands",
+        "allocator.book_commands",
+        "allocator.commands",
+        "allocator.ledger_commands",
+        "allocator.studies",
+    ),
     ("allocator.cli",),
     ("allocator.__main__",),
 )

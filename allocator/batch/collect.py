@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import pandas as pd
@@ -61,11 +62,11 @@ def collect(places: Places, partitions: int, tables: Sequence[str], *, csv: bool
     write_whole(places.out / ISSUES, parquet, private=True)
     names = [ISSUES]
     if csv:
-        write_whole(places.out / "issues.csv", lambda file: write_csv(file, issues(), raw=raw), private=True)
+        write_whole(places.out / "issues.csv", partial(write_csv, tables=issues(), raw=raw), private=True)
         names.append("issues.csv")
         for table in tables:
             parts = (pq.read_table(places.part(table, p), partitioning=None) for p in range(partitions))
-            write_whole(places.out / f"{table}.csv", lambda file, parts=parts: write_csv(file, parts, raw=raw))
+            write_whole(places.out / f"{table}.csv", partial(write_csv, tables=parts, raw=raw))
             names.append(f"{table}.csv")
     files |= {name: fingerprint(places.out / name) for name in names}
     return {"files": files, "issues": counts}
@@ -123,4 +124,3 @@ def _arrow(issues: pd.DataFrame) -> Any:
         for c in COLUMNS
     }
     return pa.table(columns)
-

@@ -1,4 +1,4 @@
-"""Who works on the partitions: this process, several processes, or Dask. Each hands out names and gets back small records.
+"""Who works on the partitions: this process, several processes, or Dask. What goes there and back is small.
 
 Light on purpose: a new process loads this before anything else.
 """
@@ -8,8 +8,10 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
 from typing import Any, Final, Protocol
 
 from allocator.errors import ConfigError, SolveError
@@ -33,7 +35,7 @@ class Engine(Protocol):
 
 
 class Here:
-    """This process, one after the other."""
+    """One after the other, in this process."""
 
     def once(self, task: Task, *args: Any) -> dict[str, Any]:
         """Do it."""
@@ -71,8 +73,8 @@ class Processes(Here):
                 deaths += 1
                 if deaths == TRIES:
                     raise SolveError(
-                        f"a process ended {TRIES} times, probably for want of memory; what is done is kept: run it again "
-                        "with --resume and fewer --workers, or anew with a smaller --partition-size"
+                        f"a process ended {TRIES} times, probably for want of memory; what is done is kept: go on with "
+                        "--resume and fewer --workers, or begin anew with a smaller --partition-size"
                     ) from error
 
     def _round(self, task: Task, args: Sequence[Any], numbers: Sequence[int]) -> Iterator[dict[str, Any]]:
@@ -86,13 +88,26 @@ class Processes(Here):
             min(self.workers, len(numbers)), mp_context=context, initializer=_begin, initargs=(watched,)
         )
         try:
-            for future in as_completed([pool.submit(task, *args, n) for n in numbers]):
+            with _nameless_main():
+                futures = [pool.submit(task, *args, n) for n in numbers]
+            for future in as_completed(futures):
                 yield future.result()
             pool.shutdown()
         finally:
             held.close()  # processes that still work end at this
             pool.shutdown(cancel_futures=True)
             watched.close()
+
+
+@contextlib.contextmanager
+def _nameless_main() -> Iterator[None]:
+    """Keep new processes from running the user's script once more: they need nothing of it."""
+    usual = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = usual
 
 
 def _begin(watched: Any) -> None:
@@ -127,11 +142,12 @@ class Dask:
 
     def each(self, task: Task, args: Sequence[Any], numbers: Sequence[int]) -> Iterator[dict[str, Any]]:
         """Do them on all workers; what a dead worker had, another one does."""
-        from dask.distributed import as_completed
+        from dask import distributed
 
+        dask: Any = distributed  # without types of its own
         futures = [self.client.submit(task, *args, n, pure=False) for n in numbers]
         try:
-            for future in as_completed(futures):
+            for future in dask.as_completed(futures):
                 yield future.result()
         finally:
             self.client.cancel(futures)
@@ -163,15 +179,16 @@ def engine_of(name: str, workers: int, scheduler: str | None) -> Iterator[Engine
         yield Processes(workers) if workers > 1 else Here()
         return
     try:
-        from dask.distributed import Client, LocalCluster
+        from dask import distributed
     except ImportError:
         raise ConfigError("Dask is not installed; pip install 'allocator[dask]'") from None
+    dask: Any = distributed  # without types of its own
     with contextlib.ExitStack() as stack:
         if scheduler is None:
-            cluster = LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None)
+            cluster = dask.LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None)
             scheduler = stack.enter_context(cluster)
         try:
-            client = stack.enter_context(Client(scheduler, timeout=20))
+            client = stack.enter_context(dask.Client(scheduler, timeout=20))
         except OSError as error:
             raise ConfigError(f"no Dask scheduler answers at {scheduler}; check the address") from error
         yield Dask(client)

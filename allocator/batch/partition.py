@@ -1,4 +1,4 @@
-"""One partition: raw tables in, result tables out. The same function in this process, on all cores and on many machines."""
+"""One partition: raw tables in, result tables out; the same in this process, on all cores and on many machines."""
 
 from __future__ import annotations
 
@@ -81,8 +81,7 @@ def _plan(analysis: Analysis, setting: Setting, engine: Literal["client", "book"
 
     Never ``engine="auto"``: which engine plans a client must not depend on how many share the partition.
     """
-    more = {"allow_unclassified": setting.allow_unclassified, "explain": setting.explain}
-    return rebalance(analysis, engine=engine, **more)
+    return rebalance(analysis, allow_unclassified=setting.allow_unclassified, explain=setting.explain, engine=engine)
 
 
 def _runs(book: Book, analysis: Analysis, setting: Setting) -> tuple[list[tuple[Analysis, Plan | None]], list[str]]:

@@ -15,7 +15,7 @@ from allocator.typing import AnyArray, FloatArray
 
 COUNTED: Final = ("read", "used", "set_aside", "ignored")
 MONEY: Final = ("before", "debts", "net_worth", "cash_flow", "cost", "tax", "repaid", "after")
-"""Money by the clients' currency: everything that was there before the plans and what is owed, net_worth = before − debts;
+"""Money by the clients' currency, in cents: all there was before the plans, what is owed, before − debts = net_worth;
 what came and went, and what is there after: before + cash_flow − cost − tax − repaid = after."""
 
 
@@ -37,7 +37,12 @@ def reckon(book: Book, runs: Sequence[tuple[Analysis, Plan | None]], summary: An
     """
     rows = {str(r["table"]): {k: int(r[k]) for k in COUNTED} for r in book.counts.to_dict("records")}
     clients = {"in": sum(len(a) for a, _ in runs), "status": _tally(summary, "status")}
-    out: dict[str, Any] = {"rows": rows, "clients": clients, "money": {}, "limits_exceeded": _sum(summary, "limits_exceeded")}
+    out: dict[str, Any] = {
+        "rows": rows,
+        "clients": clients,
+        "money": {},
+        "limits_exceeded": _sum(summary, "limits_exceeded"),
+    }
     for analysis, plan in runs:
         _merge(out["money"], _money(analysis, plan))
     if "plan_status" in summary.column_names:
@@ -47,7 +52,9 @@ def reckon(book: Book, runs: Sequence[tuple[Analysis, Plan | None]], summary: An
     return out
 
 
-def total(parts: Iterable[Mapping[str, Any]], shared: Mapping[str, Mapping[str, int]], partitions: int) -> dict[str, Any]:
+def total(
+    parts: Iterable[Mapping[str, Any]], shared: Mapping[str, Mapping[str, int]], partitions: int
+) -> dict[str, Any]:
     """Sum the counts of all partitions; what every partition was given counts once.
 
     Parameters
@@ -76,7 +83,10 @@ def differences(counts: Mapping[str, Any]) -> list[str]:
         if status in clients and sum(clients[status].values()) != clients["in"]:
             bad.append(f"clients by {status}")
     for currency, m in counts["money"].items():
-        if m["before"] + m["cash_flow"] - m["cost"] - m["tax"] - m["repaid"] != m["after"] or m["before"] - m["debts"] != m["net_worth"]:
+        if (
+            m["before"] + m["cash_flow"] - m["cost"] - m["tax"] - m["repaid"] != m["after"]
+            or m["before"] - m["debts"] != m["net_worth"]
+        ):
             bad.append(f"money in {currency}")
     return bad
 
@@ -94,7 +104,7 @@ def _money(analysis: Analysis, plan: Plan | None) -> dict[str, dict[str, int]]:
     amounts = {"before": _cents(whole), "net_worth": _cents(analysis.exposures.net_worth)}
     amounts["debts"] = _cents(p.debt) + _cents(p.debt_own_use)
     nothing = np.zeros(len(p))
-    moved = {k: nothing for k in ("cost", "tax", "repaid")}
+    moved = dict.fromkeys(("cost", "tax", "repaid"), nothing)
     after, flow = whole, nothing
     if plan is not None:
         s = plan.summary
@@ -104,9 +114,7 @@ def _money(analysis: Analysis, plan: Plan | None) -> dict[str, dict[str, int]]:
         done = s["status"].isin(("no_trade", "in_band", "improved", "stuck")).to_numpy(bool)
         flow = np.where(done, p.cash_flow, 0.0)
     amounts |= {"cash_flow": _cents(flow), **{k: _cents(v) for k, v in moved.items()}, "after": _cents(after)}
-    return {
-        str(c): {k: int(amounts[k][currency == c].sum()) for k in MONEY} for c in sorted(set(currency.tolist()))
-    }
+    return {str(c): {k: int(amounts[k][currency == c].sum()) for k in MONEY} for c in sorted(set(currency.tolist()))}
 
 
 def _cents(amount: FloatArray) -> AnyArray:

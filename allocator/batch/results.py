@@ -1,4 +1,4 @@
-"""Result tables of a partition as Arrow tables: the same columns and kinds in every partition, also where it has no row."""
+"""Result tables of a partition as Arrow tables: the same columns and kinds in every one, also where it has no row."""
 
 from __future__ import annotations
 
@@ -88,7 +88,12 @@ def _summary(a: Analysis, plan: Plan | None, setting: Setting) -> Any:
         columns |= {"plan_status": plan.summary["status"], **{c: plan.summary[c] for c in PLAN}}
         then = plan.after.summary
         columns |= {c: then[c.removesuffix("_after")] for c in after}
-    order = [*(c for c in columns if c not in after and c not in PLAN and c != "plan_status"), "plan_status", *PLAN, *after]
+    order = [
+        *(c for c in columns if c not in after and c not in PLAN and c != "plan_status"),
+        "plan_status",
+        *PLAN,
+        *after,
+    ]
     return _table(columns, order)
 
 

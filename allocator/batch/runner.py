@@ -27,6 +27,15 @@ from allocator.framework import Framework, fold_label, load_framework
 from allocator.storage import LOCK, fingerprint, one_writer, read_json, remove_parts, remove_tree, write_json
 
 SCHEMA: Final = "allocator-batch/1"
+WHAT: Final = {
+    "schema": "the kind of results",
+    "versions": "the versions of the program and its libraries",
+    "input": "the book",
+    "framework": "the framework",
+    "assumptions": "the assumptions",
+    "prints": "what the framework or the assumptions say",
+}
+"""What two runs can differ in, besides options."""
 Progress = Callable[[str, int, int], None]
 """Told of the stage (``split``, ``work``, ``collect``), how much of it is done and how much there is."""
 
@@ -156,7 +165,7 @@ def _begun(places: Places, resume: bool) -> _Begun | None:
         return None
     if not resume:
         raise ConfigError(
-            f"{places.out.name}: holds a run already; go on with it by resume=True (--resume), or give another directory"
+            f"{places.out.name}: holds a run already; go on with it (--resume, resume=True), or give another directory"
         )
     told = {k: found.get(k) for k in ("schema", "versions", "input", "framework", "assumptions", "prints", "options")}
     return _Begun(told, manifest is not None)
@@ -185,7 +194,7 @@ def _setting(framework: Any, how: Options, run: _Begun | None) -> Setting:
 
 def _identity(book: Source, setting: Setting, how: Options) -> dict[str, Any]:
     """Everything that decides about a byte of the result."""
-    options = setting.told() | {k: how[k] for k in ("partition_size", "csv", "raw")}  # type: ignore[literal-required]
+    options = setting.told() | {k: how[k] for k in ("partition_size", "csv", "raw")}
     return {
         "schema": SCHEMA,
         "versions": versions(),
@@ -201,11 +210,13 @@ def _compared(places: Places, run: _Begun | None, told: Mapping[str, Any]) -> bo
     """Refuse to go on with another run; say whether it is finished and whole."""
     if run is None:
         return False
-    other = [key for key in told if run.told[key] != told[key]]
+    other = [WHAT[key] for key in told if run.told[key] != told[key] and key != "options"]
+    mine, theirs = told["options"], run.told["options"]
+    other += [f"option {key}" for key in mine if theirs.get(key) != mine[key]]
     if other:
         raise ConfigError(
-            f"{places.out.name}: holds a run with another {', '.join(other)}; give what that run was given, or another "
-            "directory"
+            f"{places.out.name}: holds a run that differs in {', '.join(other)}; give what that run was given, or "
+            "another directory"
         )
     if not run.whole:
         return False
@@ -250,7 +261,9 @@ def _work(places: Places, book: Source, what: tuple[Options, Mapping[str, Any]],
     counts = total([r["counts"] for r in ordered], shared, kept.partitions) | {"issues": collected["issues"]}
     bad = differences(counts)
     if bad:
-        raise SolveError(f"{', '.join(bad)} do not reconcile: a bug, please report it; nothing of this run is to be used")
+        raise SolveError(
+            f"{', '.join(bad)} do not reconcile: a bug, please report it; nothing of this run is to be used"
+        )
     files = {n: h for r in ordered for n, h in r["files"].items() if not n.startswith(".")} | collected["files"]
     content = dict(told) | {"partitions": kept.partitions, "tables": tables, "counts": counts}
     write_json(places.manifest, content | {"files": files})

@@ -90,4 +90,3 @@ def prints(setting: Setting) -> dict[str, str]:
         name: fingerprint(json.dumps(parts[name], sort_keys=True, ensure_ascii=False).encode())
         for name in ("framework", "assumptions")
     }
-

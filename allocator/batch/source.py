@@ -169,8 +169,8 @@ def _parts(table: str, folder: Path, above: Path) -> list[Part]:
         if any(p.startswith((".", "_")) for p in inside) or not path.is_file():
             continue
         if ending_of(path) in (*CSV, *PARQUET):
-            keys = dict(map(unquote, p.split("=", 1)) for p in inside[:-1] if "=" in p)
-            keys = {k: "" if v == NOTHING else v for k, v in keys.items()}
+            said = [p.partition("=") for p in inside[:-1] if "=" in p]
+            keys = {unquote(k): "" if v == NOTHING else unquote(v) for k, _, v in said}
             out.append(Part(table, path, path.relative_to(above).as_posix(), keys))
     if not out:
         raise InputError(f"{folder.name}: no .csv or .parquet parts of {table} in this directory")

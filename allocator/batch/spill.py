@@ -127,7 +127,9 @@ def as_texts(table: pd.DataFrame) -> Any:
     """Issues or faults as an Arrow table of texts, but for row numbers."""
     import pyarrow as pa
 
-    texts = {c: pa.array(table[c].astype("str"), type=pa.string()) for c in table.columns if c not in ("row", "file_at")}
+    texts = {
+        c: pa.array(table[c].astype("str"), type=pa.string()) for c in table.columns if c not in ("row", "file_at")
+    }
     numbers = {c: pa.array(table[c].to_numpy("int64")) for c in ("row", "file_at") if c in table}
     return pa.table(texts | numbers)
 
@@ -181,8 +183,8 @@ def _joined(tables: Sequence[Any], width: int) -> pd.DataFrame:
 
     names = [*(f"c{i}" for i in range(width)), "row", "file"]
     if not tables:
-        kinds = dict.fromkeys(names[:-2], "str") | {"row": "int64", "file": "int64"}
-        return pd.DataFrame({n: pd.Series(dtype=k) for n, k in kinds.items()})
+        blank = dict.fromkeys(names[:-2], "str") | {"row": "int64", "file": "int64"}
+        return pd.DataFrame({n: pd.Series(dtype=k) for n, k in blank.items()})
     kinds: dict[str, Any] = {}
     for n in names:
         found = {t.schema.field(n).type for t in tables if n in t.schema.names} or {pa.string()}

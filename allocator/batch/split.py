@@ -1,8 +1,8 @@
 """A book into partitions: every client's rows together, in the order of the book, kept as Parquet in a work folder.
 
-A partition holds a contiguous range of clients, so that what is written keeps the order of the book. Two ids that differ in
-capitals or leading zeros only, or in the width of their letters, always end in one partition: all rules over rows of one
-client, and over similar ids, find what they would find in the whole book.
+A partition holds a run of clients, so that what is written keeps the order of the book. Two ids that differ
+in capitals or leading zeros only, or in the width of their letters, always end in one partition: all rules over rows of
+one client, and over similar ids, find what they would find in the whole book.
 """
 
 from __future__ import annotations
@@ -100,7 +100,11 @@ class _Splitter:
             at = faults["at"].to_numpy(dtype=np.int64)
             self._beside(part.table, FAULTS, faults.drop(columns="at").assign(row=rows[at], file_at=file), parts[at])
         if len(raw.issues):
-            of = self._parts(part.table, raw.issues["client_id"]) if kept.by_client else np.full(len(raw.issues), EVERYBODY)
+            of = (
+                self._parts(part.table, raw.issues["client_id"])
+                if kept.by_client
+                else np.full(len(raw.issues), EVERYBODY)
+            )
             self._beside(part.table, ISSUES, raw.issues, np.where(of == EVERYBODY, 0, of) if kept.by_client else of)
 
     def finished(self) -> Kept:
@@ -155,8 +159,7 @@ def _groups(parts: IntArray) -> Iterator[tuple[int, IntArray]]:
     """Places of the rows of each partition, in their order."""
     order = np.argsort(parts, kind="stable")
     found, starts = np.unique(parts[order], return_index=True)
-    for p, rows in zip(found.tolist(), np.split(order, starts[1:]), strict=True):
-        yield p, rows
+    yield from zip(found.tolist(), np.split(order, starts[1:]), strict=True)
 
 
 def _running(rows: IntArray) -> bool:
@@ -200,6 +203,7 @@ def without_lost_digits(
             told = {"at": lost, "column": frame.columns[where[column.name]], "code": "id_precision", "mend": "text"}
             found.append(pd.DataFrame(told).assign(value=text.iloc[lost].to_numpy()))
             frame = frame.copy()
-            frame.isetitem(where[column.name], cells.where(~np.isin(np.arange(len(cells)), lost), None))
+            kept: Any = cells.where(~np.isin(np.arange(len(cells)), lost), None)
+            frame.isetitem(where[column.name], kept)
     empty = pd.DataFrame({"at": [], "column": [], "code": [], "value": [], "mend": []})
     return frame, pd.concat(found, ignore_index=True) if found else empty

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -63,11 +63,10 @@ def run_one(out: str, run: str, p: int) -> dict[str, Any]:
     files: dict[str, str] = {}
     for name, table in done.tables.items():
         path = places.part(name, p)
-        write_whole(path, lambda file, table=table: write_parquet(file, table))
+        write_whole(path, partial(write_parquet, table=table))
         files[path.relative_to(places.out).as_posix()] = fingerprint(path)
     path = places.issues(p)
-    issues = as_texts(done.issues)
-    write_whole(path, lambda file: write_parquet(file, issues), private=True)
+    write_whole(path, partial(write_parquet, table=as_texts(done.issues)), private=True)
     files[path.relative_to(places.out).as_posix()] = fingerprint(path)
     record = {"partition": p, "run": run, "files": files, "counts": done.counts}
     write_json(places.done(p), record, private=True)

@@ -181,7 +181,8 @@ def arrow_frame(table: Any) -> pd.DataFrame:
         elif pa.types.is_decimal(part.type):
             table = table.set_column(i, part.name, table.column(i).cast(pa.string()))
     # Integers with gaps stay integers: as floats, long identifiers would lose digits.
-    return table.to_pandas(ignore_metadata=True, date_as_object=False, integer_object_nulls=True)
+    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, date_as_object=False, integer_object_nulls=True)
+    return frame
 
 
 def _not_empty(raw: dict[str, RawTable]) -> dict[str, RawTable]:

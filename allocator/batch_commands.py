@@ -1,0 +1,197 @@
+"""``allocator batch``: a whole book into a directory of results; returns its exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from allocator.cli_words import Spoken, a_count, command, one_of
+from allocator.command_tools import (
+    EXCEEDED,
+    EXTRA_TABLES,
+    NOTHING,
+    OK,
+    SET_ASIDE,
+    print_blocks,
+    print_json,
+)
+from allocator.i18n import DASH, Words
+from allocator.reporting.blocks import Block, Blocks, Column, Line, Table
+
+if TYPE_CHECKING:
+    from allocator.batch.result import BatchResult
+
+Params = Sequence[click.Parameter]
+ENGINES: Final = ("local", "dask")
+MOST: Final = {"workers": 1024, "partition-size": 1_000_000}
+BOOK: Final = ("band", "json", "format", "framework", "assumptions", "day", *EXTRA_TABLES)
+"""Options that the batch shares with the other commands; one client is no matter for it."""
+BAD: Final = ("invalid", "no_band")
+OVER: Final = ("exceeded", "insolvent", "improved", "stuck", "unfunded")
+
+
+def batch_command(said: Words, book: Params, both: Params) -> Spoken:
+    """Make the command.
+
+    Parameters
+    ----------
+    said
+        The language.
+    book, both
+        Options of commands that read a book, and those of all commands.
+    """
+
+    def option(name: str, **more: Any) -> click.Option:
+        return click.Option([name], help=said.text(f"batch.help_{name.removeprefix('--').replace('-', '_')}"), **more)
+
+    flags = [
+        option(name, is_flag=True)
+        for name in ("--resume", "--check-only", "--explain", "--allow-unclassified", "--csv", "--raw")
+    ]
+    counts = [option(f"--{name}", metavar="N", callback=a_count(said, most)) for name, most in MOST.items()]
+    engine = option("--engine", metavar=f"[{'|'.join(ENGINES)}]", callback=one_of(ENGINES, said), default="local")
+    out = option("--out", metavar="FOLDER", required=True)
+    params = [
+        click.Argument(["file"], metavar="BOOK"),
+        *(o for o in book if o.name in BOOK),
+        out,
+        *flags,
+        *counts,
+        engine,
+        option("--scheduler", metavar="ADDRESS"),
+        *both,
+    ]
+    return command(said, "batch", partial(batch, said), params, "batch.help")
+
+
+def batch(said: Words, **options: Any) -> int:
+    """``allocator batch``: read, check, plan and write every client of a book."""
+    from allocator.batch.runner import batch as run
+
+    with _terminable(), _progress(said) as told:
+        result = run(
+            options["file"],
+            options["out"],
+            options["framework"],
+            assumptions=options["assumptions"],
+            band=options["band"],
+            on=options["day"],
+            format=options["format"],
+            tables={t: options[t] for t in EXTRA_TABLES if options[t] is not None},
+            plan=not options["check_only"],
+            **{k: options[k] for k in ("explain", "allow_unclassified", "resume", "csv", "raw", "engine", "scheduler")},
+            **{k: options[k] for k in ("workers", "partition_size") if options[k] is not None},
+            progress=told,
+        )
+    if options["json"]:
+        keys = ("schema", "framework", "assumptions", "options", "partitions", "tables", "counts")
+        print_json({k: result.manifest[k] for k in keys} | {"out": Path(options["out"]).name})
+    else:
+        print_blocks(summary_blocks(result, said))
+    return exit_code(result.counts)
+
+
+def exit_code(counts: Mapping[str, Any]) -> int:
+    """Exit code of a batch: rows or clients set aside before limits exceeded (after the plans, if any)."""
+    clients = counts["clients"]
+    if not clients["in"]:
+        return NOTHING
+    status = {s for s, n in (clients.get("plan_status") or clients["status"]).items() if n}
+    if counts["issues"]["error"] or status & set(BAD):
+        return SET_ASIDE
+    return EXCEEDED if status & set(OVER) else OK
+
+
+def summary_blocks(result: BatchResult, said: Words) -> Blocks:
+    """What was done, for a terminal."""
+    c = result.counts
+    today, planned = c["clients"]["status"], c["clients"].get("plan_status")
+    found = [*today, *(s for s in planned or {} if s not in today)]
+    columns = [Column(said.text("batch.head_status"), "label"), Column(said.text("batch.head_today"), "number")]
+    rows = [[said.get(f"status.{s}", s), _count(today.get(s, 0), said)] for s in found]
+    if planned is not None:
+        columns.append(Column(said.text("batch.head_planned"), "number"))
+        rows = [[*row, _count(planned.get(s, 0), said)] for row, s in zip(rows, found, strict=True)]
+    title = said.text("batch.title", clients=said.number(c["clients"]["in"], 0), day=result.manifest["options"]["on"])
+    out: list[Block] = [Table(title, tuple(columns), tuple(tuple(r) for r in rows))]
+    if planned is None:
+        out.append(Line(said.text("batch.exceeded", today=said.number(c["limits_exceeded"], 0)), apart=True))
+    else:
+        told = {"trades": "trades", "today": "limits_exceeded", "after": "limits_exceeded_after"}
+        figures = {k: said.number(c[v], 0) for k, v in told.items()}
+        out.append(Line(said.text("batch.planned", **figures), apart=True))
+        doubtful = c["clients"]["uncertified"]
+        key = "uncertified" if doubtful else "certified"
+        out.append(Line(said.text(f"batch.{key}", count=said.number(doubtful, 0)), "bad" if doubtful else ""))
+    sums = {k: sum(t[k] for t in c["rows"].values()) for k in ("read", "used", "set_aside", "ignored")}
+    out.append(Line(said.text("batch.rows", **{k: said.number(v, 0) for k, v in sums.items()})))
+    out.append(Line(said.text("batch.issues", **{k: said.number(v, 0) for k, v in c["issues"].items()})))
+    key = "batch.money" if planned is not None else "batch.money_today"
+    for currency, money in c["money"].items():
+        amounts = {k: said.money(v / 100, currency, short=True) for k, v in money.items()}
+        out.append(Line(said.text(key, **amounts)))
+    out.append(Line(said.text("batch.written", folder=result.out.name, tables=", ".join(result.tables)), apart=True))
+    return tuple(out)
+
+
+def _count(count: int, said: Words) -> str:
+    return said.number(count, 0) if count else DASH
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end a run as Ctrl-C does: clean, to be gone on with."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    usual = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, usual)
+
+
+@contextlib.contextmanager
+def _progress(said: Words) -> Iterator[Callable[[str, int, int], None] | None]:
+    """A bar on stderr, where somebody watches."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def told(stage: str, done: int, total: int) -> None:
+            bar.update(
+                task, description=said.text(f"batch.stage_{stage}"), completed=done, total=total if done else None
+            )
+
+        yield told
