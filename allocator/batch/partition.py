@@ -11,7 +11,7 @@ import pandas as pd
 
 from allocator.analysis import Analysis
 from allocator.batch.reckoning import reckon
-from allocator.batch.results import FAILED, result_tables, stacked
+from allocator.batch.results import result_tables, stacked
 from allocator.batch.setting import Setting
 from allocator.book import Book, build_book
 from allocator.errors import SolveError
@@ -108,5 +108,5 @@ def _runs(book: Book, analysis: Analysis, setting: Setting) -> tuple[list[tuple[
 
 
 def _failures(ids: list[str]) -> pd.DataFrame:
-    told = {"table": "clients", "code": FAILED, "severity": ERROR}
+    told = {"table": "clients", "code": "plan_failed", "severity": ERROR}
     return issue_table({"client_id": i, **told} for i in ids)
