@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from allocator.analysis import Analysis
     from allocator.plan import Plan
-    from allocator.whole_book.facts import Source
+    from allocator.whole_book.facts import BookFacts, Source
 
 FIRST: Final = {"book": 10, "calls": 25, "whatif": 15}
 """Clients that each command shows on a terminal when nobody says how many; JSON has all."""
@@ -42,6 +42,7 @@ def book_commands(said: Words, book: Params) -> list[Spoken]:
     top = _option(said, "top", metavar="N", callback=a_count(said, MOST))
     advisor, tier = _option(said, "advisor", metavar="NAME"), _option(said, "tier", metavar="NAME")
     rules = _option(said, "rules", metavar="NAME|FILE", default="standard")
+    ledger = _option(said, "ledger", metavar="FOLDER|URL")
     files = [_option(said, n, metavar="NAME|FILE") for n in ("new_framework", "new_assumptions")]
     shock = [
         _option(said, "new_band", metavar="BAND"),
@@ -49,8 +50,8 @@ def book_commands(said: Words, book: Params) -> list[Spoken]:
         _option(said, "scenarios", metavar="NAME|FILE", default="standard"),
     ]
     made: dict[str, tuple[Callable[..., int], Params]] = {
-        "book": (show_book, [*every, plan, advisor, tier, top, rules]),
-        "calls": (show_calls, [*every, plan, advisor, tier, top, rules]),
+        "book": (show_book, [*every, plan, advisor, tier, top, rules, ledger]),
+        "calls": (show_calls, [*every, plan, advisor, tier, top, rules, ledger]),
         "whatif": (show_whatif, [*every, *files, *shock, plan, top]),
     }
     return [command(said, n, partial(f, said), params, f"help.whole_book.{n}") for n, (f, params) in made.items()]
@@ -66,7 +67,7 @@ def show_book(said: Words, advisor: str | None, tier: str | None, rules: str, **
     load_call_rules(rules)  # a wrong file is told before the book is read
     read = _read(said, options)
     view = book_view(read.result, advisor=advisor, tier=tier)
-    calls = call_list(view.facts, rules=rules)
+    calls = call_list(view.facts, rules=rules, reviews=_reviews(view.facts, options))
     top = options["top"]
     if options["json"]:
         print_json(book_json(view, said, calls if top is None else calls.top(top), read.counts))
@@ -80,10 +81,12 @@ def show_calls(said: Words, advisor: str | None, tier: str | None, rules: str, *
     from allocator.reporting.call_page import call_blocks
     from allocator.reporting.jsonbook import calls_json
     from allocator.whole_book.calls import call_list, load_call_rules
+    from allocator.whole_book.facts import facts
 
     load_call_rules(rules)
     read = _read(said, options)
-    calls = call_list(read.result, rules=rules, advisor=advisor, tier=tier)
+    book = facts(read.result)
+    calls = call_list(book, rules=rules, advisor=advisor, tier=tier, reviews=_reviews(book, options))
     top = options["top"]
     if options["json"]:
         print_json(calls_json(calls, said, top, read.counts))
@@ -153,6 +156,15 @@ def _read(said: Words, options: dict[str, Any]) -> _Read:
     result = _planned(said, analysis, options)
     plan = None if result is analysis else result
     return _Read(result, _told(analysis), book.counts, analysis, plan)  # type: ignore[arg-type]
+
+
+def _reviews(book: BookFacts, options: dict[str, Any]) -> pd.DataFrame | None:
+    """When reviews are due by the ledger, where one is named."""
+    if options["ledger"] is None:
+        return None
+    from allocator.ledger.ledger import Ledger
+
+    return Ledger(options["ledger"]).due(book.on).table
 
 
 def _told(analysis: Analysis) -> int:

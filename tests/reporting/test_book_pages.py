@@ -178,6 +178,19 @@ def test_plans_over_a_book(capsys: Any, tmp_path: Path) -> None:
     assert {r["figure"] for r in json.loads(capsys.readouterr().out)["totals"]} >= {"bought", "trades"}
 
 
+def test_the_ledger_says_whose_review_is_due(tmp_path: Path, capsys: Any) -> None:
+    place = str(tmp_path / "ledger")
+    assert main(["ledger", "add", str(SAMPLE), "--date", "2026-01-15", "--ledger", place]) in (0, 4)
+    assert main(["ledger", "review", "C003", "--date", "2026-09-29", "--ledger", place]) == 0
+    capsys.readouterr()
+    assert main(["calls", str(SAMPLE), "--json", "--ledger", place, *DAY]) == 4
+    out = json.loads(capsys.readouterr().out)
+    due = {c["client_id"] for c in out["calls"] if any(r["reason"] == "review" for r in c["reasons"])}
+    assert len(due) == 23
+    assert "C003" not in due
+    assert "review" not in out["not_judged"]
+
+
 @pytest.mark.parametrize(
     ("args", "code", "said"),
     [
@@ -186,6 +199,7 @@ def test_plans_over_a_book(capsys: Any, tmp_path: Path) -> None:
         (["calls", "--rules", "nonsense"], 2, "presets: standard"),
         (["book", "--advisor", "nobody"], 5, "advisor column"),
         (["calls", "--top", "0"], 2, "--top"),
+        (["calls", "--ledger", "nowhere"], 5, "no ledger at this place"),
         (["whatif", "--new-band", "nonsense"], 2, "allowed"),
     ],
 )
