@@ -21,6 +21,10 @@ ROUGHLY: Final = 1e-2
 """Prices compare plans in whole amounts within this part of the best: they are for reading, not for trading."""
 
 
+NEAR: Final = 1e-6
+"""Objectives nearer than this are the same."""
+
+
 @dataclass(frozen=True)
 class Price:
     """Change when an obstacle is away: excess, distance to the target, costs in fractions of the total, and volatility.
@@ -118,11 +122,23 @@ def prices(
         if free is None:  # an obstacle that is not there needs no solving: its price is 0
             out.append(Price(name, 0.0, 0.0, 0.0, 0.0))
             continue
+        free = _no_worse(free, done, float(context.analysis.exposures.total[i]))
         portfolio = free if name == "suitability" else portfolio
         result = _result(problem, free.problem, free.trades.buy, free.trades.sell)
         excess, distance, volatility, cost = (r - t for r, t in zip(result, today, strict=True))
         out.append(Price(name, excess, distance, volatility, cost, _listed(free)))
     return out, portfolio
+
+
+def _no_worse(free: Lifted, done: tuple[FloatArray, FloatArray], total: float) -> Lifted:
+    """Search on where the short search ended at worse than the plan, which is open without the obstacle as well."""
+    now = free.problem.objective(*done)
+    if free.trades.objective <= now + NEAR:
+        return free
+    longer = optimise(free.problem, free.x, total)
+    if longer is not None and longer.objective <= now + NEAR:
+        return replace(free, trades=longer)
+    return replace(free, trades=replace(free.trades, buy=done[0], sell=done[1], objective=now))
 
 
 def _listed(free: Lifted) -> tuple[tuple[str, str, str, float], ...]:
