@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+import os
+import secrets
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,29 @@ def past(record: pd.DataFrame) -> PastYears:
             }
         )
     )
+
+
+@pytest.fixture
+def postgres_url() -> Iterator[str]:
+    """URL of an empty database of this test's own on a real PostgreSQL server, or a skip with the reason.
+
+    ``.ci/postgres start DIR`` prints what ``ALLOCATOR_TEST_POSTGRES`` must hold.
+    """
+    server = os.environ.get("ALLOCATOR_TEST_POSTGRES", "")
+    if not server:
+        pytest.skip("no PostgreSQL server: ALLOCATOR_TEST_POSTGRES is not set (see .ci/postgres)")
+    import sqlalchemy as sa
+
+    # a name that needs no quotes
+    name = f"test_{secrets.token_hex(8)}"
+    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    try:
+        yield sa.make_url(server).set(database=name).render_as_string(hide_password=False)
+    finally:
+        with engine.connect() as connection:
+            connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 @pytest.fixture(scope="session")
