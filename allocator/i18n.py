@@ -30,6 +30,34 @@ _UNITS: Final = {
 _LOOSE: Final = re.compile(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])")
 
 
+class Figure(str):
+    """A number as people write it, which still knows what it is: a spreadsheet takes the value, a page the text.
+
+    Put into a sentence it is text like any other.
+
+    Attributes
+    ----------
+    value
+        The number: a share as a fraction, money in its currency.
+    unit
+        ``share``, ``money`` or ``number``.
+    digits
+        Decimal places of the text (of a share: in percent).
+    """
+
+    __slots__ = ("digits", "unit", "value")
+    value: float
+    unit: str
+    digits: int
+
+    @classmethod
+    def of(cls, text: str, value: float, unit: str, digits: int) -> Figure:
+        """A text with the number that it stands for."""
+        out = cls(text)
+        out.value, out.unit, out.digits = float(value), unit, digits
+        return out
+
+
 class Named(Protocol):
     """Anything with a name in both languages, as in a framework."""
 
@@ -81,13 +109,15 @@ class Words:
 
     def percent(self, share: float, digits: int = 1) -> str:
         """0.1234 as ``12.3%``; NaN and infinity as a dash."""
-        return f"{_round(share * 100, digits):,.{digits}f}%" if _known(share * 100) else DASH
+        if not _known(share * 100):
+            return DASH
+        return Figure.of(f"{_round(share * 100, digits):,.{digits}f}%", share, "share", digits)
 
     def number(self, value: float, digits: int = 1) -> str:
         """A plain number; infinity as ``∞``, NaN as a dash."""
         if value == math.inf:
             return "∞"
-        return f"{_round(value, digits):,.{digits}f}" if _known(value) else DASH
+        return Figure.of(f"{_round(value, digits):,.{digits}f}", value, "number", digits) if _known(value) else DASH
 
     def signed(self, value: float, digits: int = 1) -> str:
         """A change with its sign; what rounds to nothing, and NaN, as a dash."""
@@ -114,13 +144,13 @@ class Words:
         if not _known(amount):
             return DASH
         figure = _scaled(amount, self.lang) if short or self.lang == "zh" else f"{_round(amount, 0):,.0f}"
-        if not currency:
-            return figure
-        return self.text("number.money", amount=figure, currency=self.get(f"currency.{currency}", currency))
+        if currency:
+            figure = self.text("number.money", amount=figure, currency=self.get(f"currency.{currency}", currency))
+        return Figure.of(figure, amount, "money", 0)
 
     def exact(self, amount: float) -> str:
         """An amount to the cent with thousands, as in an order; NaN as a dash."""
-        return f"{_round(amount, 2):,.2f}" if _known(amount) else DASH
+        return Figure.of(f"{_round(amount, 2):,.2f}", amount, "money", 2) if _known(amount) else DASH
 
     def span(self, low: float, high: float) -> str:
         """A band of shares, ``20–50%``."""

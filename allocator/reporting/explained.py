@@ -36,8 +36,8 @@ def sentences(plan: Plan, client_id: str, words: Words) -> tuple[str, ...]:
     return (
         plan_verdict(summary, me.summary, reason, words),
         *(_trade(t, plan, me) for t in trades),
-        *_exceeded(plan, summary, me),
-        *(s for r in rows_of(tables["obstacles"]) if (s := _obstacle(r, me))),
+        *exceeded_sentences(plan, summary, me),
+        *(s for r in rows_of(tables["obstacles"]) if (s := obstacle_sentence(r, me))),
     )
 
 
@@ -52,8 +52,8 @@ def _trade(t: Row, plan: Plan, me: Client) -> str:
     return words.tight(text)
 
 
-def _exceeded(plan: Plan, summary: Row, me: Client) -> list[str]:
-    """Limits that stay exceeded, each with why."""
+def exceeded_sentences(plan: Plan, summary: Row, me: Client) -> list[str]:
+    """Say which limits stay exceeded, each with why."""
     if summary["status"] not in ("improved", "stuck"):
         return []
     return [
@@ -69,8 +69,8 @@ def _exceeded(plan: Plan, summary: Row, me: Client) -> list[str]:
     ]
 
 
-def _obstacle(r: Row, me: Client) -> str:
-    """What would change without an obstacle; empty where nothing would, or nobody knows."""
+def obstacle_sentence(r: Row, me: Client) -> str:
+    """Say what would change without an obstacle; empty where nothing would, or nobody knows."""
     words, parts = me.words, []
     for key in FIGURES:
         change = float(r[key])

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+import pandas as pd
+
 from allocator.analysis import Analysis
 from allocator.i18n import Words
 from allocator.plan import Plan
@@ -47,8 +49,7 @@ def check_sheet(analysis: Analysis, client_id: str, words: Words) -> Blocks:
     me = Client.of(analysis, client_id, words)
     return (
         *_head(me),
-        Line(_today(me), CHECK_TONES[me.summary["status"]]),
-        *_warnings(me),
+        *check_opening(me),
         measures.buckets(me),
         *measures.rules(me),
         *measures.limits(me),
@@ -71,15 +72,9 @@ def plan_sheet(plan: Plan, client_id: str, words: Words, more: Sequence[Block] =
     tables = plan.select(client_id)
     summary = rows_of(tables["summary"])[0]
     then = Client.of(plan.after, client_id, words) if len(tables["trades"]) else None
-    reason = conflict_sentence(rows_of(tables["conflicts"]), me.framework, words, me.own)
-    if summary["reason"]:
-        reason = plan_reason(summary, me.rows("issues"), me.framework, words)
-    today = words.text("say.today", sentence=_today(me))
     return (
         *_head(me),
-        Line(plan_verdict(summary, me.summary, reason, words), PLAN_TONES[summary["status"]]),
-        *([Line(today)] if summary["status"] != "insolvent" else []),  # it would say the same again
-        *_warnings(me),
+        *plan_opening(me, tables),
         *explain.conflicts(me, tables["conflicts"]),
         measures.buckets(me, then),
         *measures.rules(me, then),
@@ -95,6 +90,28 @@ def plan_sheet(plan: Plan, client_id: str, words: Words, more: Sequence[Block] =
         *lists.issues(me),
         footer(plan.before, words),
     )
+
+
+def check_opening(me: Client) -> list[Line]:
+    """What there is to say about a client as they are today: one sentence, and warnings."""
+    return [Line(_today(me), CHECK_TONES[me.summary["status"]]), *_warnings(me)]
+
+
+def plan_opening(me: Client, tables: Mapping[str, pd.DataFrame]) -> list[Line]:
+    """What there is to say about a client's plan: one sentence, one on today, and warnings.
+
+    ``tables`` are the client's of the plan: ``summary`` and ``conflicts``.
+    """
+    words, summary = me.words, rows_of(tables["summary"])[0]
+    reason = conflict_sentence(rows_of(tables["conflicts"]), me.framework, words, me.own)
+    if summary["reason"]:
+        reason = plan_reason(summary, me.rows("issues"), me.framework, words)
+    today = words.text("say.today", sentence=_today(me))
+    return [
+        Line(plan_verdict(summary, me.summary, reason, words), PLAN_TONES[summary["status"]]),
+        *([Line(today)] if summary["status"] != "insolvent" else []),  # it would say the same again
+        *_warnings(me),
+    ]
 
 
 def footer(analysis: Analysis, words: Words) -> Line:
@@ -140,8 +157,8 @@ def _today(me: Client) -> str:
     return verdict(me.summary, worst_limit(me.analysis, me.place), me.framework, me.words, me.own)
 
 
-def _warnings(me: Client) -> list[Block]:
-    out: list[Block] = []
+def _warnings(me: Client) -> list[Line]:
+    out: list[Line] = []
     words, unclassified = me.words, float(me.analysis.exposures.unclassified[me.place])
     months, needed = float(me.summary["reserve_months"]), float(me.summary["reserve_needed"])
     if math.isnan(months) and me.total > 0:
