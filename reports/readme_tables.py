@@ -82,7 +82,7 @@ def commands(lang: str) -> str:
             if isinstance(option, click.Option):
                 shown = _code(*option.opts, *_value(option))
                 options.setdefault(shown, []).append(name.removeprefix("allocator").strip() or name)
-                meaning[shown] = option.help or ""
+                meaning.setdefault(shown, option.help or "")
     everywhere = {"en": "all", "zh": "全部"}[lang]
     who = {o: everywhere if len(at) == len(every) else ", ".join(map(_code, at)) for o, at in options.items()}
     heads = {"en": ("option", "commands", "meaning"), "zh": ("选项", "命令", "说明")}[lang]

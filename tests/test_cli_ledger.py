@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,48 @@ def test_what_is_wrong_is_said_with_the_mend(
     assert not out
     assert "secret-" not in err
     assert "who" not in err.split("allocator ledger")[0].replace("whose", "")
+
+
+@pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_page_for_the_advisor_is_whole_escaped_and_loads_nothing(
+    lang: str, tmp_path: Path, capsys: Capture
+) -> None:
+    page = tmp_path / "page.html"
+    _, err = run(capsys, "diff", "--html", str(page), "--lang", lang)
+    assert "page.html" in err
+    assert page.stat().st_mode & 0o777 == 0o600
+    text = page.read_text("utf-8")
+    assert text.startswith("<!DOCTYPE html>")
+    assert f'lang="{"zh-CN" if lang == "zh" else "en"}"' in text
+    assert "default-src 'none'" in text
+    assert not re.search(r"<script|<img|<link|https?:|url\(", text)
+    for row in told(capsys, "diff", "--lang", lang)["findings"]:
+        assert escape(row["says"]) in text
+    assert text.count("2026-09-30") >= 1
+
+
+def test_what_clients_wrote_stays_text_on_the_page(tmp_path: Path, capsys: Capture) -> None:
+    bad = "<script>alert(1)</script>"
+    frame = pd.DataFrame([(bad, bad, "private_business", 5e6)], columns=["client_id", "name", "asset_class", "value"])
+    frame.to_csv(tmp_path / "bad.csv", index=False)
+    run(capsys, "add", "bad.csv", "--band", "balanced")
+    run(capsys, "diff", "--html", "page.html")
+    assert "<script" not in (tmp_path / "page.html").read_text("utf-8")
+
+
+def test_with_a_key_the_ledger_keeps_pseudonyms(books: Path, tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "key").write_text("k" * 32)
+    run(capsys, "add", str(books / "june.csv"), "--date", JUNE, "--key", "key")
+    out, _ = run(capsys, "show", JUNE)
+    assert "P-" in out
+    assert "secret-a" not in out
+    assert told(capsys, "show", "--client", "secret-a", "--key", "key")["clients"][0]["total"] == 4e6
+    run(capsys, "review", "secret-a", "--key", "key", "--date", JUNE)
+    _, err = run(capsys, "add", str(books / "september.csv"), "--date", SEPTEMBER, code=5)
+    assert "--key" in err
+    run(capsys, "purge", "--client", "secret-a", "--key", "key", "--yes")
+    assert len(told(capsys, "show", JUNE)["clients"]) == 1
 
 
 def test_the_place_comes_from_the_environment(

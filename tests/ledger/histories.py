@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-import os
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -108,30 +106,4 @@ def place(kind: str, request: pytest.FixtureRequest) -> Iterator[str]:
     elif kind == "sqlite":
         yield f"sqlite:///{folder}/ledger.db"
     else:
-        yield from schema(server(request))
-
-
-def server(request: pytest.FixtureRequest) -> str:
-    """URL of a PostgreSQL server, or a skip."""
-    url = os.environ.get("ALLOCATOR_TEST_POSTGRES", "")
-    if url:
-        return url
-    try:
-        return str(request.getfixturevalue("postgres_url"))
-    except pytest.FixtureLookupError:
-        pytest.skip("no PostgreSQL server here")
-
-
-def schema(url: str) -> Iterator[str]:
-    """A schema of its own in a database, dropped at the end."""
-    import sqlalchemy as sa
-
-    at = sa.make_url(url)
-    at = at.set(drivername="postgresql+psycopg") if at.drivername == "postgresql" else at
-    name = f"t{uuid.uuid4().hex}"
-    engine = sa.create_engine(at, poolclass=sa.pool.NullPool)
-    with engine.begin() as connection:
-        connection.execute(sa.text(f"CREATE SCHEMA {name}"))
-    yield at.update_query_dict({"options": f"-csearch_path={name}"}).render_as_string(hide_password=False)
-    with engine.begin() as connection:
-        connection.execute(sa.text(f"DROP SCHEMA {name} CASCADE"))
+        yield request.getfixturevalue("postgres_url")
