@@ -11,13 +11,15 @@ import pandas as pd
 from allocator.analysis import Analysis
 from allocator.batch.setting import Setting
 from allocator.plan import OBSTACLES, TRADES, Plan
+from allocator.whole_book.facts import beside
 
 FAILED: Final = "plan_failed"
 """Reason of a client whose numbers break every solver."""
 TEXT, WHOLE, NUMBER, FLAG = "string", "int64", "float64", "bool"
 TEXTS: Final = (
     "client_id", "advisor", "tier", "band", "currency", "grade", "status", "plan_status", "reason", "solver", "limit",
-    "sense", "asset_id", "name", "asset_class", "bucket", "product_id", "side", "because", "obstacle",
+    "sense", "asset_id", "name", "asset_class", "bucket", "product_id", "side", "because", "obstacle", "base",
+    "firewall",
 )  # fmt: skip
 WHOLES: Final = ("limits_exceeded", "limits_exceeded_after", "trades", "reason_row")
 FLAGS: Final = ("certificate", "exceeded", "exceeded_after")
@@ -52,7 +54,8 @@ def result_tables(analysis: Analysis, plan: Plan | None, setting: Setting) -> di
     Returns
     -------
     dict
-        Arrow tables by name, out of `RESULTS`. ``summary`` has a row per client: who and how it stands today, then
+        Arrow tables by name, out of `RESULTS`. ``summary`` has a row per client: who and how it stands today
+        (`Analysis.summary`, and `whole_book.facts.beside` for the pages and call list of the book), then
         with plans ``plan_status`` and what the plan does, and measures ``_after`` it. ``limits`` has a row per client
         and limit that applies: value, bound, excess as a fraction of the total and in money; then the same after.
         ``trades`` and ``obstacles`` are those of `allocator.plan`.
@@ -77,6 +80,7 @@ def _summary(a: Analysis, plan: Plan | None, setting: Setting) -> Any:
     s = a.summary
     columns: dict[str, Any] = {"client_id": who["client_id"], "advisor": who["advisor"], "tier": who["tier"]}
     columns |= {str(c): s[c] for c in s.columns if c != "client_id"}
+    columns |= beside(a)
     if not setting.plan:
         return _table(columns, list(columns))
     n, buckets = len(s), a.framework.bucket_codes

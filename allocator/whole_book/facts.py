@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -39,6 +39,10 @@ PLANNED: Final = (
     "certificate",
 )
 """Columns of ``clients`` that come from a plan, by their names in ``Plan.summary``; and ``plan_status``."""
+
+
+LOCKS: Final = 90
+"""Days ahead for which a run keeps what locks end; the horizon of the house's call list."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,9 @@ class BookFacts:
         ``segment`` (by assets), ``rate`` (base currency per unit of the client's; NaN: none), ``debt``, ``liquid``,
         ``unclassified``, ``guarantees``, ``cash_flow``, ``above_insured`` (deposits above the insured amount),
         ``set_aside`` (rows of the client that could not be used), ``firewall`` (status of `allocator.firewall`),
-        ``firewall_months``, ``firewall_short`` (what is missing when the firm fails), ``over`` (any limit exceeded); of
-        plans ``plan_status``, ``total_after``, ``debt_after`` and `PLANNED`. A column that nobody knows is not there.
+        ``firewall_months``, ``firewall_short`` (what is missing when the firm fails), ``lock_days`` and
+        ``lock_money`` (see `beside`), ``over`` (any limit exceeded); of plans ``plan_status``, ``total_after``,
+        ``debt_after`` and `PLANNED`. A column that nobody knows is not there.
     limits
         Names, senses and families of the columns of ``now`` and ``after``.
     now, after
@@ -180,18 +185,8 @@ def facts(source: Source) -> BookFacts:
     f, p, e = a.framework, a.positions, a.exposures
     base = base_currency(p.rates, f, p.clients["currency"])
     rate = client_rates(p.clients["currency"], p.rates, base)
-    clients = a.summary.assign(
-        advisor=p.clients["advisor"].fillna("").astype("str"),
-        rate=rate,
-        debt=e.debt,
-        liquid=e.liquid,
-        unclassified=e.unclassified,
-        guarantees=p.guarantees,
-        cash_flow=p.cash_flow,
-        above_insured=_above_insured(a),
-        set_aside=_set_aside(a.issues, a.client_ids),
-        **_firewall(a),
-    )
+    clients = a.summary.assign(advisor=p.clients["advisor"].fillna("").astype("str"), **beside(a))
+    clients = clients.drop(columns="base").assign(rate=rate, set_aside=_set_aside(a.issues, a.client_ids))
     if plan is not None:
         clients = clients.assign(
             plan_status=plan.summary["status"],
@@ -200,17 +195,12 @@ def facts(source: Source) -> BookFacts:
             **{c: plan.summary[c] for c in PLANNED},
         )
     clients = clients.assign(over=np.asarray(a.limit_table.exceeded.any(axis=1)))
-    until = p.until.astype("datetime64[D]")
-    days = (until - np.datetime64(a.on)).astype("float64")
-    days[np.isnat(until)] = np.nan
-    at = np.flatnonzero((days > 0) & ~p.pledged & (p.value > 0) & (p.pace > 0))
-    locks = pd.DataFrame({"place": p.client[at], "days": days[at], "money": p.value[at]})
     return BookFacts(
         clients=with_segments(clients, p.clients["tier"], f, base),
         limits=a.limit_table.limits,
         now=_sheet(a, e.total),
         after=None if plan is None else _sheet(plan.after, e.total),
-        locks=locks,
+        locks=_locks(a),
         trades=client_trades(None if plan is None else plan.trades, clients),
         issues=a.issues,
         framework=f,
@@ -219,6 +209,48 @@ def facts(source: Source) -> BookFacts:
         on=a.on,
         own=a.own,
     )
+
+
+def beside(a: Analysis) -> dict[str, Any]:
+    """Columns of ``BookFacts.clients`` that a summary does not have; what a run writes beside it for a book's pages.
+
+    Returns
+    -------
+    dict
+        One entry per client: ``base`` (the currency that rates are in) and ``rate`` (NaN: none), ``debt``, ``liquid``,
+        ``unclassified``, ``guarantees``, ``cash_flow``, ``above_insured``, ``firewall`` with ``firewall_months`` and
+        ``firewall_short``, and of locks that end within `LOCKS` days ``lock_days`` to the first (NaN: none) and
+        ``lock_money``. Money is in the client's currency.
+    """
+    p, e = a.positions, a.exposures
+    home = a.framework.currency
+    base = home if home in p.rates else next((c for c, x in p.rates.items() if x == 1.0), home)
+    locks = _locks(a)
+    soon = locks[locks["days"] <= LOCKS]
+    first = soon.groupby("place")["days"].min().reindex(range(len(a)))
+    return {
+        "base": pd.Series([base] * len(a), dtype="str"),
+        "rate": p.clients["currency"].astype("str").map(p.rates).to_numpy("float64", na_value=np.nan),
+        "debt": e.debt,
+        "liquid": e.liquid,
+        "unclassified": e.unclassified,
+        "guarantees": p.guarantees,
+        "cash_flow": p.cash_flow,
+        "above_insured": _above_insured(a),
+        **_firewall(a),
+        "lock_days": first.to_numpy("float64"),
+        "lock_money": np.bincount(soon["place"], weights=soon["money"], minlength=len(a)).astype("float64"),
+    }
+
+
+def _locks(a: Analysis) -> pd.DataFrame:
+    """Locks that end after the day: place of the client, days until then, money in the client's currency."""
+    p = a.positions
+    until = p.until.astype("datetime64[D]")
+    days = (until - np.datetime64(a.on)).astype("float64")
+    days[np.isnat(until)] = np.nan
+    at = np.flatnonzero((days > 0) & ~p.pledged & (p.value > 0) & (p.pace > 0))
+    return pd.DataFrame({"place": p.client[at].astype("int64"), "days": days[at], "money": p.value[at]})
 
 
 def base_currency(rates: Mapping[str, float], framework: Framework, currencies: pd.Series) -> str:

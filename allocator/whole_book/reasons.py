@@ -17,7 +17,7 @@ from allocator.exposures import ratio
 from allocator.framework import Family
 from allocator.households import load_needs
 from allocator.typing import AnyArray, BoolArray, FloatArray
-from allocator.whole_book.facts import BookFacts
+from allocator.whole_book.facts import LOCKS, BookFacts
 
 
 @dataclass(frozen=True)
@@ -172,6 +172,10 @@ def _family(family: Family) -> Measure:
 
 def _lock_ends(b: BookFacts, horizon: float) -> Signal | None:
     """Holdings whose lock ends within the horizon: money to decide on; severe as the part of the total it is."""
+    if b.locks is None and horizon == LOCKS and b.knows("lock_days", "lock_money", "total"):
+        held = np.nan_to_num(b.column("lock_money"))
+        share = np.where(b.column("total") > 0, ratio(held, b.column("total")), (held > 0) * 1.0)
+        return _signal(b, share, held, b.column("lock_days"))
     if b.locks is None or not b.knows("total"):
         return None
     soon = b.locks[b.locks["days"] <= horizon]

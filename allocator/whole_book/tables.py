@@ -146,14 +146,15 @@ def facts_of_tables(
     on
         Day of the analysis.
     rates
-        Base currency per unit of each currency; default: none but the base itself, or the column ``rate``.
+        Base currency per unit of each currency; default: the columns ``rate`` and ``base`` (the currency that rates are
+        in) of the summary where it has them, or else none but the base itself.
     assumptions
         Name of the assumptions, for the foot of a page.
 
     Returns
     -------
     BookFacts
-        Classes and locks are not known from these tables.
+        Classes are not known from these tables.
 
     Raises
     ------
@@ -169,10 +170,7 @@ def facts_of_tables(
     ids = pd.Index(clients["client_id"])
     if not ids.is_unique:
         raise InputError("table summary: a client is there twice; give the tables of one run")
-    known = dict(rates or {framework.currency: 1.0})
-    base = base_currency(known, framework, clients["currency"])
-    if "rate" not in clients:
-        clients = clients.assign(rate=client_rates(clients["currency"], known, base))
+    clients, base = _rated(clients, framework, rates)
     clients = clients.rename(columns={k: v for k, v in ALSO.items() if v not in clients})
     blank = pd.Series([""] * len(clients), dtype="str")
     clients = clients.assign(**{c: clients[c].fillna("").astype("str") if c in clients else blank for c in TEXTS})
@@ -197,6 +195,19 @@ def facts_of_tables(
         base=base,
         on=on,
     )
+
+
+def _rated(clients: pd.DataFrame, framework: Framework, rates: Mapping[str, float] | None) -> tuple[pd.DataFrame, str]:
+    """Clients with their rate, and the currency that it is in."""
+    currencies = clients["currency"]
+    if rates is None and "rate" in clients:
+        stated = clients["base"].iloc[0] if "base" in clients and len(clients) else framework.currency
+        known = {str(stated): 1.0} | dict(zip(currencies.astype("str"), clients["rate"].astype("float64"), strict=True))
+        known = {c: x for c, x in known.items() if np.isfinite(x)}
+    else:
+        known = dict(rates or {framework.currency: 1.0})
+    base = base_currency(known, framework, currencies)
+    return clients.drop(columns="base", errors="ignore").assign(rate=client_rates(currencies, known, base)), base
 
 
 def _sheets(
