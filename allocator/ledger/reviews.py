@@ -36,8 +36,9 @@ class Reviews(Shown):
         The day of the snapshot that says who is a client: the last one up to ``on``.
     table
         One row per client, the longest overdue first: ``tier`` (code of the policy; empty for none), ``tier_source``
-        (``stated`` or ``assets``), ``months`` between reviews, ``last_review``, its ``source`` (``plan``: the last
-        snapshot with a plan of this client; ``review``: noted), ``due``, ``days`` past it (below 0: still to go),
+        (``stated``, ``assets``, or empty where they are not known in the base currency), ``months`` between reviews,
+        ``last_review``, its ``source`` (``plan``: the last snapshot with a plan of this client; ``review``: noted),
+        ``due``, ``days`` past it (below 0: still to go),
         ``state``: ``never`` reviewed (due at once), ``overdue``, ``due`` (on this day) or ``later``.
     policy
         Intervals and names of the tiers.
@@ -119,12 +120,18 @@ def _last_plans(snapshots: Sequence[Snapshot], ids: pd.Index) -> tuple[AnyArray,
 
 
 def _tiers(snapshot: Snapshot, policy: ReviewPolicy) -> tuple[AnyArray, AnyArray, AnyArray]:
-    """Tier of each client: as the data state it, or else by assets in the base currency; and months between reviews."""
+    """Tier of each client: as the data state it, or else by assets; and months between reviews.
+
+    Assets count in the base currency, those of a book of one currency without a rate in that; else, without a
+    rate, there is no tier.
+    """
     c = snapshot.clients
     stated = c["tier"].astype("str").str.strip().str.casefold().map(policy.by_name).fillna("").to_numpy(dtype=object)
+    currency = c["currency"].astype("str")
     base = snapshot.rates.get(snapshot.framework.currency, np.nan)
-    rate = c["currency"].astype("str").map(snapshot.rates).to_numpy("float64") / base
-    home = (c["currency"].astype("str") == snapshot.framework.currency).to_numpy(bool)
+    rate = currency.map(snapshot.rates).to_numpy("float64") / base
+    home = (currency == snapshot.framework.currency).to_numpy(bool)
+    home = home | (currency.nunique() == 1 and bool(np.isnan(rate).all()))
     assets = c["total"].to_numpy("float64") * np.where(home, 1.0, rate)
     tiers = sorted(policy.tiers, key=lambda t: policy.tiers[t].least)
     least = np.array([policy.tiers[t].least for t in tiers])
@@ -132,7 +139,7 @@ def _tiers(snapshot: Snapshot, policy: ReviewPolicy) -> tuple[AnyArray, AnyArray
     by_assets = np.array([*tiers, ""], dtype=object)[place]
     tier = np.where(stated != "", stated, by_assets)
     months = {t: policy.tiers[t].months for t in tiers} | {"": policy.months}
-    source = np.where(stated != "", "stated", "assets")
+    source = np.where(stated != "", "stated", np.where(np.isnan(assets), "", "assets"))
     return tier, source, np.array([months[t] for t in tier], dtype="int64")
 
 

@@ -98,6 +98,20 @@ def test_assets_in_another_currency_count_at_the_rate(tmp_path: Path) -> None:
     assert rows(ledger, MARCH)["a"]["tier"] == "platinum", "1.4m yuan"
 
 
+def test_a_book_of_one_currency_needs_no_rate_and_one_of_two_does(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        [(c, "cash", "deposit", 2e6) for c in "ab"], columns=["client_id", "name", "asset_class", "value"]
+    )
+    found = []
+    for k, other in enumerate(("USD", "CNY")):
+        people = pd.DataFrame([{"client_id": "a", "currency": "USD"}, {"client_id": "b", "currency": other}])
+        ledger = al.Ledger(tmp_path / str(k))
+        ledger.add(al.analyze(al.read_book(frame, clients=people), on=MARCH))
+        found.append({c: (r["tier"], r["tier_source"]) for c, r in rows(ledger, MARCH).items()})
+    assert found[0] == {"a": ("platinum", "assets"), "b": ("platinum", "assets")}
+    assert found[1] == {"a": ("", ""), "b": ("platinum", "assets")}
+
+
 @pytest.mark.usefixtures("ledger")
 def test_intervals_of_ones_own(tmp_path: Path) -> None:
     file = tmp_path / "own.toml"

@@ -143,8 +143,8 @@ FINDINGS: Final = (
         en="Limit exceeded",
         zh="突破限额",
         says={
-            "en": "{subject} {before} → {after}, limit {bound}; over by {amount}",
-            "zh": "{subject} {before} → {after}，限额 {bound}；超出 {amount}",
+            "en": "{subject} {before} → {after}, limit {bound}; off by {amount}",
+            "zh": "{subject} {before} → {after}，限额 {bound}；相差 {amount}",
         },
         subject="limit",
         unit="limit",
