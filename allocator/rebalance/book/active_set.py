@@ -13,7 +13,6 @@ from __future__ import annotations
 from allocator.rebalance.book.compiled import compiled
 from allocator.rebalance.book.quadratic import ASIDE, EQUAL, FAR, FULL, INACTIVE, LOWER, UPPER, Quadratic
 from allocator.rebalance.book.working_set import carry, drop, push, rebuild, solve_gram
-from allocator.typing import FloatArray
 
 STILL = 1e-9
 """Most of the gradient that may be left when the proximal steps end."""
@@ -33,6 +32,9 @@ OFF = 1e-8
 DEPENDENT = 1e-11
 """Pivot under which a row of length 1 counts as a combination of those in the working set."""
 
+
+ANY = 1e300
+"""Where a multiplier has no bound."""
 
 SOLVED, INFEASIBLE, LOST = 1, -1, -2
 
@@ -103,11 +105,19 @@ def _settle(q: Quadratic, patience: int) -> int:
         q.counter[2] += 1
         if turn >= patience and (turn - patience) % 16 == 0:
             violated *= 2.0
-        _target(q, star)
+        for a in range(q.counter[0]):  # multipliers with which every row of the working set is at its bound
+            i = q.order[a]
+            s = -(q.below[i] if q.state[i] == LOWER else q.above[i])
+            for c in range(p):
+                s += q.normal[i, c] * q.offset[c]
+            star[a] = s
+        solve_gram(q.lower, q.pivot, q.counter[0], star)
         step, block = 1.0, -1
         for a in range(q.counter[0]):
             i = q.order[a]
-            least, most = _range(q, i)
+            state = q.state[i]
+            least = 0.0 if state == UPPER else -ANY
+            most = q.cap[i] / q.size[i] if state == UPPER else (0.0 if state == LOWER else ANY)
             x = q.multiplier[a]
             if star[a] > most:
                 t = (most - x) / (star[a] - x)
@@ -165,30 +175,6 @@ def _settle(q: Quadratic, patience: int) -> int:
 
 
 @compiled
-def _range(q: Quadratic, i: int) -> tuple[float, float]:
-    """Least and most that the multiplier of a row in the working set may be."""
-    state = q.state[i]
-    if state == UPPER:
-        return 0.0, q.cap[i] / q.size[i]
-    if state == LOWER:
-        return -1e300, 0.0
-    return -1e300, 1e300
-
-
-@compiled
-def _target(q: Quadratic, out: FloatArray) -> None:
-    """Multipliers with which every row of the working set is at its bound."""
-    k, p = q.counter[0], len(q.linear)
-    for a in range(k):
-        i = q.order[a]
-        s = -(q.below[i] if q.state[i] == LOWER else q.above[i])
-        for c in range(p):
-            s += q.normal[i, c] * q.offset[c]
-        out[a] = s
-    solve_gram(q, out)
-
-
-@compiled
 def _enter(q: Quadratic, i: int, side: int) -> bool:
     """Bring a broken row into the working set; False where nothing can make room for it: infeasible."""
     back = side == FULL
@@ -213,14 +199,17 @@ def _enter(q: Quadratic, i: int, side: int) -> bool:
     if side != UPPER:
         for a in range(k + 1):
             way[a] = -way[a]
-    step, block, full = 1e300, -1, False
+    step, block, full = ANY, -1, False
     for a in range(k + 1):
-        least, most = _range(q, q.order[a])
-        if way[a] > 1e-13 and most < 1e299:
+        i = q.order[a]
+        state = q.state[i]
+        least = 0.0 if state == UPPER else -ANY
+        most = q.cap[i] / q.size[i] if state == UPPER else (0.0 if state == LOWER else ANY)
+        if way[a] > 1e-13 and most < ANY:
             t = (most - q.multiplier[a]) / way[a]
             if t < step:
                 step, block, full = t, a, True
-        elif way[a] < -1e-13 and least > -1e299:
+        elif way[a] < -1e-13 and least > -ANY:
             t = (least - q.multiplier[a]) / way[a]
             if t < step:
                 step, block, full = t, a, False
@@ -250,7 +239,7 @@ def _refine(q: Quadratic) -> float:
             worst, left = max(worst, abs(s)), max(left, abs(s) / q.size[i])
         if worst <= 1e-15 or turn == 2:
             return left
-        solve_gram(q, off)
+        solve_gram(q.lower, q.pivot, k, off)
         for a in range(k):
             q.multiplier[a] += off[a]
             row = q.normal[q.order[a]]

@@ -184,27 +184,25 @@ def reduce(form: Form, numbers: Numbers, held: FloatArray) -> Reduced:
         dense_row[c] = e
     curve, linear, constant = _objective(form, q, (index, factor, fixed, dense, dense_row), p)
     spent = np.zeros(m)
-    rows, ends = np.zeros((len(form.general), p)), np.zeros((len(form.general), 2))
+    terms = (index, factor, fixed, dense, dense_row)
+    rows, ends = np.empty((len(form.general), p)), np.zeros((len(form.general), 2))
+    right = _rows(form, numbers, form.general, terms, rows)
     which = np.zeros(len(form.general), np.int64)
     kept = 0
     room_low, room_up = np.zeros(p), np.zeros(p)
     for c in form.base:
         if kind[c] == FREE:
             room_low[index[c]], room_up[index[c]] = lo[c], up[c]
-    for r in form.general:
-        row = rows[kept]
-        h = _row(form, numbers, r, (index, factor, fixed, dense, dense_row), row)
+    for e in range(len(form.general)):
+        r, h = form.general[e], right[e]
         cap = np.inf
         if form.excess[r] >= 0:
             cap = q[form.excess[r]]
         most, size = 0.0, 0.0
         for c in range(p):
-            v = row[c]
+            v = rows[e, c]
             size = max(size, abs(v))
-            if v > 0:
-                most += v * room_up[c]
-            elif v < 0:
-                most += v * room_low[c]
+            most += v * (room_up[c] if v > 0 else room_low[c])
         if size < 1e-13:
             if h < 0.0 and cap < FAR:
                 constant -= cap * h
@@ -213,9 +211,10 @@ def reduce(form: Form, numbers: Numbers, held: FloatArray) -> Reduced:
                 status = INFEASIBLE
         elif most > h + 1e-12 and cap > 0:
             ends[kept, 0], ends[kept, 1], which[kept] = h, cap, r
+            if kept < e:
+                for c in range(p):
+                    rows[kept, c] = rows[e, c]
             kept += 1
-            continue
-        row[:] = 0.0
     quad = quadratic(curve, linear, p + ranged.sum() + len(form.equations) + kept + 2 * CUTS)
     total = len(quad.low)
     below, above = np.full(total, -1, np.int64), np.full(total, -1, np.int64)
@@ -258,20 +257,20 @@ def reduce(form: Form, numbers: Numbers, held: FloatArray) -> Reduced:
             j = min(one, two) - first_w
             if 0 <= j < len(held):
                 buy_row[j], buy_shift[j] = i, held[j]
-    for r in form.equations:
-        unit[:] = 0.0
-        h = _row(form, numbers, r, (index, factor, fixed, dense, dense_row), unit)
-        if p == 0 or np.abs(unit).max() < 1e-13:
-            if abs(h) > 1e-8:
+    equal = np.empty((len(form.equations), p))
+    right = _rows(form, numbers, form.equations, terms, equal)
+    for e in range(len(form.equations)):
+        size = 0.0
+        for c in range(p):
+            size = max(size, abs(equal[e, c]))
+        if size < 1e-13:
+            if abs(right[e]) > 1e-8:
                 status = INFEASIBLE
             continue
-        i = put_row(quad, unit, h, h, np.inf)
-        above[i], below[i] = r, r
-    cone, cone_fixed = np.zeros((m - form.cone, p)), np.zeros(m - form.cone)
-    for r in range(form.cone, m):
-        cone_fixed[r - form.cone] = _row(
-            form, numbers, r, (index, factor, fixed, dense, dense_row), cone[r - form.cone]
-        )
+        i = put_row(quad, equal[e], right[e], right[e], np.inf)
+        above[i], below[i] = form.equations[e], form.equations[e]
+    cone = np.empty((m - form.cone, p))
+    cone_fixed = _rows(form, numbers, np.arange(form.cone, m), terms, cone)
     return Reduced(
         status, quad, constant, kind, index, factor, fixed, dense, dense_row, low_row, high_row, below, above,
         below_size, above_size, cone, cone_fixed, spent, buy_row, buy_shift, sell_row, rows[:kept], ends[:kept],
@@ -280,28 +279,34 @@ def reduce(form: Form, numbers: Numbers, held: FloatArray) -> Reduced:
 
 
 @compiled
-def _row(
+def _rows(
     form: Form,
     numbers: Numbers,
-    r: int,
+    which: IntArray,
     terms: tuple[IntArray, FloatArray, FloatArray, FloatArray, IntArray],
     out: FloatArray,
-) -> float:
-    """A row over the variables that are left (in ``out``, which must be 0), and its right side; its excess left out."""
+) -> FloatArray:
+    """Rows over the variables that are left (in ``out``), and their right sides; excesses left out."""
     index, factor, fixed, dense, dense_row = terms
-    h = numbers.bound[r]
-    for k in range(form.start[r], form.start[r + 1]):
-        v, c = numbers.entries[form.entry[k]], form.column[k]
-        if v == 0.0 or c == form.excess[r]:
-            continue
-        h -= v * fixed[c]
-        if index[c] >= 0:
-            out[index[c]] += v * factor[c]
-        elif dense_row[c] >= 0:
-            row = dense[dense_row[c]]
-            for i in range(len(out)):
-                out[i] += v * row[i]
-    return float(h)
+    right, p = np.zeros(len(which)), out.shape[1]
+    for e in range(len(which)):
+        r = which[e]
+        for i in range(p):
+            out[e, i] = 0.0
+        h, skip = numbers.bound[r], form.excess[r]
+        for k in range(form.start[r], form.start[r + 1]):
+            v, c = numbers.entries[form.entry[k]], form.column[k]
+            if v == 0.0 or c == skip:
+                continue
+            h -= v * fixed[c]
+            if index[c] >= 0:
+                out[e, index[c]] += v * factor[c]
+            elif dense_row[c] >= 0:
+                d = dense_row[c]
+                for i in range(p):
+                    out[e, i] += v * dense[d, i]
+        right[e] = h
+    return right
 
 
 @compiled

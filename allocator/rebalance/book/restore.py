@@ -78,10 +78,12 @@ def multipliers(form: Form, numbers: Numbers, small: Reduced, x: FloatArray, tan
                 pull[form.column[k]] += a[form.entry[k]] * z[r]
     for e in range(len(form.defined) - 1, -1, -1):
         c, r = form.defined[e], form.by[e]
-        for k in range(form.start[r], form.start[r + 1]):
+        first, last = form.start[r], form.start[r + 1]
+        for k in range(first, last):
             if form.column[k] == c:
                 z[r] = -(form.curve[c] * x[c] + numbers.price[c] + pull[c]) / a[form.entry[k]]
-        _spread(form, a, r, z[r], pull)
+        for k in range(first, last):
+            pull[form.column[k]] += a[form.entry[k]] * z[r]
     for stage in range(2):  # what pairs fix first: their rows know the variables that bounds fix
         for c in form.base:
             if small.kind[c] == 0:
@@ -96,19 +98,15 @@ def multipliers(form: Form, numbers: Numbers, small: Reduced, x: FloatArray, tan
             r = low if away > 0 else high
             if r < 0:
                 continue
+            first, last = form.start[r], form.start[r + 1]
             size = 1.0
-            for k in range(form.start[r], form.start[r + 1]):
+            for k in range(first, last):
                 if form.column[k] == c:
                     size = abs(a[form.entry[k]])
             z[r] += abs(away) / size
-            _spread(form, a, r, abs(away) / size, pull)
+            for k in range(first, last):
+                pull[form.column[k]] += a[form.entry[k]] * abs(away) / size
     return z
-
-
-@compiled
-def _spread(form: Form, a: FloatArray, r: int, force: float, pull: FloatArray) -> None:
-    for k in range(form.start[r], form.start[r + 1]):
-        pull[form.column[k]] += a[form.entry[k]] * force
 
 
 @compiled

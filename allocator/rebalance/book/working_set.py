@@ -11,20 +11,19 @@ THIN = 1e-7
 
 
 @compiled
-def solve_gram(q: Quadratic, x: FloatArray) -> None:
-    """Solve with the Gram matrix of the working set, in place."""
-    k = q.counter[0]
+def solve_gram(lower: FloatArray, pivot: FloatArray, k: int, x: FloatArray) -> None:
+    """Solve with the Gram matrix L D L' of k rows, in place."""
     for a in range(k):
         s = x[a]
         for b in range(a):
-            s -= q.lower[a, b] * x[b]
+            s -= lower[a, b] * x[b]
         x[a] = s
     for a in range(k):
-        x[a] /= q.pivot[a]
+        x[a] /= pivot[a]
     for a in range(k - 1, -1, -1):
         s = x[a]
         for b in range(a + 1, k):
-            s -= q.lower[b, a] * x[b]
+            s -= lower[b, a] * x[b]
         x[a] = s
 
 
