@@ -147,6 +147,8 @@ def _read(said: Words, options: dict[str, Any]) -> _Read:
     from allocator.whole_book.tables import facts_of_run, is_run
 
     if options["file"] != "-" and is_run(options["file"]):
+        if options["plan"]:
+            raise click.UsageError(said.text("error.whole_book.run_is_read"))
         named = click.get_current_context().get_parameter_source("framework") is ParameterSource.COMMANDLINE
         with progress(said, "reading"):
             found = facts_of_run(options["file"], options["framework"] if named else None, on=options["day"])

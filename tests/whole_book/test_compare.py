@@ -151,6 +151,38 @@ def test_the_order_of_clients_changes_nothing() -> None:
     pd.testing.assert_frame_equal(a.by_limit, b.by_limit)
 
 
+def test_the_unit_of_money_only_scales() -> None:
+    rows = [("a", "x", "deposit", 4e3), ("a", "y", "listed_equity", 6e5), ("b", "z", "private_business", 9e5)]
+    fen = [(c, n, k, v * 100) for c, n, k, v in rows]
+    who = [{"client_id": c, "risk_band": "aggressive"} for c in "ab"]
+    other = make_book(fen, [w | {"currency": "FEN"} for w in who], fx=[{"currency": "FEN", "rate": 0.01}])
+    found = [
+        compare(al.analyze(book, on=ON), al.analyze(book, band="conservative", on=ON))
+        for book in (make_book(rows, who), other)
+    ]
+    assert found[0].effects["clients"].sum() > 0
+    for name in ("effects", "by_limit", "limits", "statuses"):
+        pd.testing.assert_frame_equal(*(getattr(f, name) for f in found), rtol=1e-9)
+    assert not compare(al.analyze(make_book(rows, who), on=ON), al.analyze(other, on=ON)).clients["changed"].any()
+
+
+def test_parts_add_up_to_the_whole() -> None:
+    book = random_clients(5)
+    ids = book.clients["client_id"].tolist()
+    parts = [
+        compare(al.analyze(book.select(some), on=ON), al.analyze(book.select(some), band="conservative", on=ON))
+        for some in (ids[:15], ids[15:])
+    ]
+    whole = compare(al.analyze(book, on=ON), al.analyze(book, band="conservative", on=ON))
+    for name, key, sums in (
+        ("effects", ["effect"], ["clients"]),
+        ("by_limit", ["limit", "sense"], ["clients_before", "clients_after", "broken", "mended"]),
+    ):
+        added = pd.concat([getattr(p, name) for p in parts]).groupby(key)[sums].sum()
+        told = getattr(whole, name).set_index(key)[sums]
+        pd.testing.assert_frame_equal(told, added.loc[told.index], check_dtype=False)
+
+
 def test_strangers_and_other_currencies_are_refused(tmp_path: Path) -> None:
     one = al.analyze(make_book([("a", "x", "deposit", 1.0)]), on=ON)
     with pytest.raises(InputError, match="no client is in both"):

@@ -114,6 +114,8 @@ def test_a_run_on_the_command_line(
     assert len(out["book"]["products"]) == len(view.products)
     assert main(["calls", str(tmp_path), "--lang", lang, "--framework", "chhabra", "--top", "1"]) == 4
     assert "chhabra" not in capsys.readouterr().err
+    assert main(["book", str(tmp_path), "--lang", lang, "--plan"]) == 2
+    assert "allocator batch" in capsys.readouterr().err
     (tmp_path / "manifest.json").write_text("[1]", "utf-8")
     assert main(["book", str(tmp_path), "--lang", "en"]) == 5
     assert "no manifest of a run" in capsys.readouterr().err
