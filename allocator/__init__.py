@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from allocator.batch.runner import batch
     from allocator.book import Book, read_book
     from allocator.book_plots import plot_book, plot_book_buckets
+    from allocator.documents.report import Report, report
     from allocator.errors import AllocatorError, ConfigError, InputError, OutputError, SolveError
     from allocator.estimation import Estimate, estimate
     from allocator.firewall_plots import plot_firewall
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from allocator.plan import Objective, Plan
     from allocator.plots import plot_buckets, plot_concentration
     from allocator.provenances import provenance
+    from allocator.pseudonyms import load_key
+    from allocator.reporting.house_style import load_style
     from allocator.risk_measures import RiskMeasures, measure_risk
     from allocator.risk_plots import plot_risk
     from allocator.sample import sample_path
@@ -76,6 +79,7 @@ _HOMES = {
     "OutputError": "errors",
     "OwnReason": "whole_book.reasons",
     "Plan": "plan",
+    "Report": "documents.report",
     "RiskMeasures": "risk_measures",
     "SolveError": "errors",
     "Stages": "staging",
@@ -93,6 +97,8 @@ _HOMES = {
     "limit": "limits",
     "load_assumptions": "assumptions",
     "load_framework": "framework",
+    "load_key": "pseudonyms",
+    "load_style": "reporting.house_style",
     "measure_risk": "risk_measures",
     "pictures": "gallery",
     "plot_book": "book_plots",
@@ -112,6 +118,7 @@ _HOMES = {
     "read_book": "book",
     "read_tables": "whole_book.tables",
     "rebalance": "pipeline",
+    "report": "documents.report",
     "sample_path": "sample",
     "shocked": "whole_book.shocked",
     "stages": "staging",
@@ -146,6 +153,7 @@ __all__ = [
     "OutputError",
     "OwnReason",
     "Plan",
+    "Report",
     "RiskMeasures",
     "SolveError",
     "Stages",
@@ -164,6 +172,8 @@ __all__ = [
     "limit",
     "load_assumptions",
     "load_framework",
+    "load_key",
+    "load_style",
     "measure_risk",
     "pictures",
     "plot_book",
@@ -183,6 +193,7 @@ __all__ = [
     "read_book",
     "read_tables",
     "rebalance",
+    "report",
     "sample_path",
     "shocked",
     "stages",

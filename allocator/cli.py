@@ -24,6 +24,7 @@ from allocator import (
     commands,
     importers,
     ledger_commands,
+    report_commands,
     studies,
 )
 from allocator.cli_words import a_count, a_day, a_number, command, group, one_of, usage_message
@@ -142,6 +143,7 @@ def build(said: Words) -> click.Group:
             command(said, "household", partial(studies.household, said), _book_options(said), "help.household"),
             batch_commands.batch_command(said, _book_options(said), _both(said)),
             *book_commands.book_commands(said, _book_options(said)),
+            report_commands.report_command(said, _book_options(said)),
             ledger_commands.ledger_group(said, _book_options(said), _both(said)),
             command(said, "demo", partial(commands.demo, said), demo_options, "help.demo"),
             group(said, "framework", _both(said), "help.framework", [show, validate]),

@@ -38,7 +38,12 @@ def exit_code(analysis: Analysis, plan: Plan | None = None) -> int:
     if not len(analysis):
         return NOTHING
     status = set(analysis.status if plan is None else plan.summary["status"])
-    if len(analysis.set_aside) or status & {"invalid", "no_band"}:
+    return status_code(status, aside=bool(len(analysis.set_aside)))
+
+
+def status_code(status: set[str], *, aside: bool) -> int:
+    """Exit code of the statuses that clients have; ``aside``: some row or cell was set aside."""
+    if aside or status & {"invalid", "no_band"}:
         return SET_ASIDE
     return EXCEEDED if status & {"exceeded", "insolvent", "improved", "stuck", "infeasible", "unfunded"} else OK
 

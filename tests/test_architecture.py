@@ -67,6 +67,7 @@ LAYERS = (
     ("allocator.ledger", "allocator.ledger.*"),
     ("allocator.i18n",),
     ("allocator.reporting*",),
+    ("allocator.documents*",),
     ("allocator.drawing",),
     (
         "allocator.book_plots",
@@ -87,6 +88,7 @@ LAYERS = (
         "allocator.book_commands",
         "allocator.commands",
         "allocator.ledger_commands",
+        "allocator.report_commands",
         "allocator.studies",
     ),
     ("allocator.cli",),
@@ -109,7 +111,20 @@ ALONE = {
 }
 """What must not be imported, not even inside a function: the verifier shares no arithmetic with what it verifies."""
 
-HEAVY = {"cvxpy", "matplotlib", "scipy", "clarabel", "pyarrow", "python_calamine", "ipywidgets", "sqlalchemy"}
+HEAVY = {
+    "cvxpy",
+    "matplotlib",
+    "scipy",
+    "clarabel",
+    "pyarrow",
+    "python_calamine",
+    "ipywidgets",
+    "sqlalchemy",
+    "jinja2",
+    "typst",
+    "xlsxwriter",
+    "fontTools",
+}
 """Imported inside the function that uses them, never at module level."""
 
 MOST_LINES, MOST_PARAMETERS = 400, 6

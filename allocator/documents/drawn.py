@@ -1,0 +1,100 @@
+"""The content of a report as pages draw it: every picture is a column of a table, one graph a row."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from allocator.reporting.blocks import (
+    Bars,
+    Column,
+    Figures,
+    Heading,
+    Level,
+    Levels,
+    Line,
+    Piece,
+    Table,
+    Tone,
+    Verdict,
+)
+from allocator.reporting.content import Content
+
+MISSING: Final = "□"
+"""Drawn for a character that the font of a PDF has no glyph for; the footer says which ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """What the picture of one row shows: bars on an axis from 0 to 1, the allowed band behind them, the target.
+
+    Attributes
+    ----------
+    bars
+        Length and tone of each, from top to bottom: today, and after the plan where there is one.
+    low, high, target
+        Fractions of the axis; NaN where there is no band or target.
+    """
+
+    bars: tuple[tuple[float, Tone], ...]
+    low: float = math.nan
+    high: float = math.nan
+    target: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A table whose second column is a picture, or a table without pictures: then there are no graphs."""
+
+    table: Table
+    graphs: tuple[Graph, ...] = ()
+
+
+Shown: TypeAlias = Verdict | Figures | Heading | Line | Drawn
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A section, ready to be drawn; see `allocator.reporting.blocks.Section`."""
+
+    key: str
+    title: str
+    pieces: tuple[Shown, ...]
+    first: bool
+    half: bool
+
+
+def parts(content: Content) -> list[Part]:
+    """Every section of a report, those of the first page first."""
+    return [
+        Part(s.key, s.title, tuple(drawn(p) for p in s.pieces), first, s.half and first)
+        for sections, first in ((content.first, True), (content.details, False))
+        for s in sections
+    ]
+
+
+def drawn(piece: Piece) -> Shown:
+    """A piece as pages draw it."""
+    if isinstance(piece, Bars):
+        graphs = tuple(
+            Graph(_bars((r.before, r.tones[0]), (r.after, r.tones[1])), r.low, r.high, r.target) for r in piece.rows
+        )
+        return Drawn(_table(piece, ""), graphs)
+    if isinstance(piece, Levels):
+        return Drawn(_table(piece, piece.more), tuple(_level(r) for r in piece.rows))
+    return Drawn(piece) if isinstance(piece, Table) else piece
+
+
+def _level(row: Level) -> Graph:
+    return Graph(_bars((row.value, row.tone), (row.after, row.after_tone)))
+
+
+def _bars(today: tuple[float, Tone], after: tuple[float, Tone]) -> tuple[tuple[float, Tone], ...]:
+    return (today, after) if math.isfinite(after[0]) else (today,)
+
+
+def _table(piece: Bars | Levels, more: str) -> Table:
+    label, *heads = (Column(head, "number" if j else "text") for j, head in enumerate(piece.heads))
+    rows = tuple((r.label, "", *r.texts) for r in piece.rows)
+    return Table(piece.title, (label, Column("", "picture"), *heads), rows, more=more, legend=piece.legend)
