@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from allocator.cells import blank, repeated
+from allocator.conversions import conversion_table, stack
 from allocator.errors import InputError
 from allocator.importers import read_raw
 from allocator.issues import SEVERITIES, WARNING, concat, issue_table
@@ -40,6 +41,8 @@ class Book(Shown):
         read = used + set_aside + ignored. A selection of clients keeps the counts of the whole book.
     given
         ``table.column`` of every column that was really there, to tell an absent column from an empty cell.
+    conversions
+        What was read otherwise than it was written (see `conversions.COLUMNS`).
     """
 
     holdings: pd.DataFrame
@@ -52,6 +55,7 @@ class Book(Shown):
     issues: pd.DataFrame
     counts: pd.DataFrame
     given: frozenset[str]
+    conversions: pd.DataFrame = field(default_factory=conversion_table)
 
     @property
     def client_ids(self) -> list[str]:
@@ -147,7 +151,8 @@ def build_book(tables: Mapping[str, RawTable]) -> Book:
     issues = concat([*(t.issues for t in typed.values()), unsecured, _similar_clients(frames["clients"])])
     counts = pd.DataFrame([dict(t.counts) for t in typed.values()])
     given = frozenset[str]().union(*(t.given for t in typed.values()))
-    return Book(**frames, issues=issues, counts=counts, given=given)
+    conversions = stack(t.conversions for t in typed.values())
+    return Book(**frames, issues=issues, counts=counts, given=given, conversions=conversions)
 
 
 def read_book(
@@ -155,6 +160,8 @@ def read_book(
     *,
     format: str = "auto",
     as_client: str | None = None,
+    mapping: str | os.PathLike[str] | None = None,
+    params: Mapping[str, Any] | None = None,
     **tables: Any,
 ) -> Book:
     """Read a book.
@@ -164,12 +171,19 @@ def read_book(
     source
         Holdings as a file (.csv, .tsv, .csv.gz, .xlsx, .xlsm, .parquet) or DataFrame; a workbook or directory with
         holdings and more of the tables; a mapping of table names to files or DataFrames; ``"-"`` for CSV on stdin.
+        A SQLAlchemy URL, with a query, table or view for each of ``**tables``; or a TOML file that names the
+        environment variable with the URL, and these (see `importers.sql.read_source_file`).
     format
         ``"auto"`` or a name out of `importers.FORMATS`: plain tables, or the export of another tool. ``auto`` takes a
         file for an export only where its content leaves no doubt.
     as_client
         For exports of other tools: the id of the one client (a family, a household) whose accounts they all are. By
         default every account number that the file names is a client.
+    mapping
+        TOML file that says how the columns of plain tables are to be read (``allocator import FILE --learn`` writes
+        one).
+    params
+        For databases: what the ``:names`` in the queries stand for. They are bound, never written into a query.
     **tables
         Further tables by name (``clients=``, ``debts=``, ``products=``, ``fx=``, ``lookthrough=``, ``overrides=``),
         each a file or DataFrame; they win over what ``source`` holds. None is left out.
@@ -185,7 +199,7 @@ def read_book(
     ConfigError
         ``format`` is unknown, or ``as_client`` is given for a book that names its clients.
     """
-    return build_book(read_raw(source, format, tables, as_client))
+    return build_book(read_raw(source, format, tables, as_client, (mapping, params)))
 
 
 def _of(frame: pd.DataFrame, ids: pd.Index) -> pd.DataFrame:

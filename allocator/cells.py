@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from allocator.arrow import every, some, to_arrow, to_floats, to_pandas
 from allocator.issues import ERROR, INFO, WARNING
-from allocator.notation import OFFSHORE, WIDTH, parse_amount, parse_currency, parse_date, parse_flag
+from allocator.notation import ISO, OFFSHORE, WIDTH, parse_amount, parse_currency, parse_date, parse_flag
 from allocator.schema import Column
 
 Positions = NDArray[np.int64]
@@ -76,12 +76,15 @@ class Cells:
         What was wrong or assumed.
     signs
         Currency signs that stood beside amounts, with their positions.
+    odd
+        Positions of numbers and dates that are not written as a program writes them.
     """
 
     values: pd.Series[Any]
     empty: NDArray[np.bool_]
     findings: tuple[Finding, ...] = ()
     signs: tuple[tuple[str, Positions], ...] = field(default=())
+    odd: Positions = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     def failed(self) -> NDArray[np.bool_]:
         """Say which cells carry an error."""
@@ -152,7 +155,7 @@ def as_text(cells: pd.Series[Any]) -> tuple[pd.Series[Any], Positions]:
         return cells.astype("str").fillna("").astype("str").reset_index(drop=True), none
     if pd.api.types.is_datetime64_any_dtype(cells.dtype):
         return _naive(cells).dt.strftime("%Y-%m-%d").fillna("").astype("str").reset_index(drop=True), none
-    if _is_number(cells):
+    if is_number(cells):
         numbers = cells.to_numpy(dtype=np.float64, na_value=np.nan)
         gone = np.isnan(numbers)
         if (gone | ((numbers == np.floor(numbers)) & (np.abs(numbers) < EXACT_FLOAT))).all():
@@ -198,11 +201,12 @@ def clean_text(text: pd.Series[Any], *, fold: bool) -> tuple[pd.Series[Any], Pos
 def _numbers(column: Column, cells: pd.Series[Any]) -> Cells:
     findings: list[Finding] = []
     signs: tuple[tuple[str, Positions], ...] = ()
-    if _is_number(cells):
+    odd = np.empty(0, dtype=np.int64)
+    if is_number(cells):
         values = cells.to_numpy(dtype=np.float64, na_value=np.nan).copy()
         empty = cells.isna().to_numpy()
     else:
-        values, empty, findings, signs = _amounts(as_text(cells)[0], percent=column.kind == "fraction")
+        values, empty, findings, signs, odd = _amounts(as_text(cells)[0], percent=column.kind == "fraction")
     known = ~empty & ~_failed(findings, len(values))
     endless = known & ~np.isfinite(values)
     known &= ~endless
@@ -223,12 +227,12 @@ def _numbers(column: Column, cells: pd.Series[Any]) -> Cells:
             findings.append(Finding(np.flatnonzero(mask), code, mend=mend))
     values = values + 0.0  # turns -0.0 into 0.0
     values[empty | _failed(findings, len(values))] = np.nan if column.default is None else float(column.default)
-    return Cells(pd.Series(values), empty, tuple(findings), signs)
+    return Cells(pd.Series(values), empty, tuple(findings), signs, odd)
 
 
 def _amounts(
     text: pd.Series[Any], *, percent: bool
-) -> tuple[NDArray[np.float64], NDArray[np.bool_], list[Finding], tuple[tuple[str, Positions], ...]]:
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], list[Finding], tuple[tuple[str, Positions], ...], Positions]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -236,7 +240,7 @@ def _amounts(
     empty = pc.equal(array, "")
     try:
         values = to_floats(pc.if_else(empty, None, array))
-        return values, empty.to_numpy(zero_copy_only=False).copy(), [], ()
+        return values, empty.to_numpy(zero_copy_only=False).copy(), [], (), np.empty(0, dtype=np.int64)
     except pa.ArrowInvalid:
         grouped = pc.match_substring_regex(array, _GROUPED)
         array = pc.if_else(grouped, pc.replace_substring(array, ",", ""), array)
@@ -256,7 +260,7 @@ def _amounts(
         at = odd[unit[codes] != ""]
         findings.append(Finding(at, "unit_converted", INFO, [f"{value:.15g}" for value in values[at]]))
     signs = tuple((word, odd[sign[codes] == word]) for word in sorted(set(sign) - {""}))
-    return values, blanks, findings, signs
+    return values, blanks, findings, signs, np.union1d(odd, np.flatnonzero(grouped.to_numpy(zero_copy_only=False)))
 
 
 def _texts(column: Column, cells: pd.Series[Any]) -> Cells:
@@ -306,7 +310,8 @@ def _dates(cells: pd.Series[Any], epoch: date | None) -> Cells:
     days = pd.Series(np.array([None if v is None else np.datetime64(v, "D") for v in values.words],
                               dtype="datetime64[us]")[values.codes])
     findings = (Finding(np.flatnonzero(bad), "bad_date", mend="YYYY-MM-DD"),) if bad.any() else ()
-    return Cells(days, empty, findings)
+    plain = np.array([ISO.fullmatch(word) is not None for word in values.found], dtype=bool)[values.codes]
+    return Cells(days, empty, findings, odd=np.flatnonzero(~plain & ~empty))
 
 
 def _flags(column: Column, cells: pd.Series[Any]) -> Cells:
@@ -322,6 +327,7 @@ def _flags(column: Column, cells: pd.Series[Any]) -> Cells:
 class _Coded:
     codes: Positions
     words: list[Any]
+    found: list[str]
 
 
 def _by_word(
@@ -332,7 +338,7 @@ def _by_word(
     known = [read(word) for word in words]
     nothing = np.array([word == "" for word in words], dtype=bool)
     failed = np.array([value is None for value in known], dtype=bool) & ~nothing
-    return _Coded(codes.astype(np.int64), known), nothing[codes], failed[codes]
+    return _Coded(codes.astype(np.int64), known, list(words)), nothing[codes], failed[codes]
 
 
 def _written(thing: object) -> str:
@@ -360,7 +366,8 @@ def _failed(findings: Iterable[Finding], count: int) -> NDArray[np.bool_]:
     return out
 
 
-def _is_number(cells: pd.Series[Any]) -> bool:
+def is_number(cells: pd.Series[Any]) -> bool:
+    """Whether cells are numbers already."""
     kind = cells.dtype
     return (pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind)
             and not pd.api.types.is_complex_dtype(kind))

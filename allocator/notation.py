@@ -76,6 +76,8 @@ _DATES: Final = (
     re.compile(r"([0-9]{4})(年)([0-9]{1,2})月([0-9]{1,2})日?"),
     re.compile(r"([0-9]{4})()([0-9]{2})([0-9]{2})"),
 )
+ISO: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+"""A date as programs write it."""
 _SERIAL: Final = re.compile(r"[0-9]{5}(?:\.[0-9]+)?")
 
 

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import difflib
-import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from allocator.cells import Cells, Positions, as_text, blank, read_cells, repeated
+from allocator.cells import Cells, as_text, blank, repeated
+from allocator.columns import read_column
+from allocator.conversions import conversion_table, stack
 from allocator.errors import InputError
 from allocator.issues import COLUMNS, ERROR, INFO, WARNING, concat, issue_table
 from allocator.notation import SIGNS
+from allocator.raw_tables import RawTable, header_key, known_headers, way_of, without_unit
 from allocator.rules import RULES, Mask, Note
 from allocator.schema import TABLES, Column
+from allocator.stated import changes, stated_currency
+from allocator.totals import total_notes, total_rows, without
 
 ONE_OF: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
     "holdings": (("name", "asset_id"), ("asset_class", "cfi", "product_id")),
@@ -29,47 +31,6 @@ SHOWN: Final = 100
 
 
 @dataclass(frozen=True, eq=False)
-class RawTable:
-    """A table as it was found, before anything is known of its cells.
-
-    Attributes
-    ----------
-    frame
-        One row per record, columns named by the header as found; text, or already typed.
-    file
-        Base name of the file, for people.
-    first_row
-        Number of the first record as a spreadsheet counts (the header is row 1).
-    rows
-        Row number of every record where they do not simply run on from ``first_row``.
-    files
-        File of every record where they come from several; ``file`` is then that of what concerns no record.
-    epoch
-        Day 0 of date serials (workbooks only).
-    faults
-        Cells that the reader found broken and left empty: columns ``at`` (position), ``column`` (header), ``code``,
-        ``value``, ``mend``.
-    issues
-        What the reader already found.
-    lost
-        Records that the reader had to set aside; each has an error in ``issues``.
-    ignored
-        Records that the reader left out because there was nothing in them.
-    """
-
-    frame: pd.DataFrame
-    file: str = ""
-    first_row: int = 2
-    rows: Positions | None = None
-    files: pd.Series[Any] | None = None
-    epoch: date | None = None
-    faults: pd.DataFrame | None = None
-    issues: pd.DataFrame = field(default_factory=issue_table)
-    lost: int = 0
-    ignored: int = 0
-
-
-@dataclass(frozen=True, eq=False)
 class Typed:
     """A table after validation: the rows that are used, what was found, and where every row went."""
 
@@ -77,18 +38,7 @@ class Typed:
     issues: pd.DataFrame
     counts: Mapping[str, Any]
     given: frozenset[str]
-
-
-def header_key(header: object) -> str:
-    """Fold a header for comparison: width, capitals, blanks, hyphens and invisible characters do not count."""
-    text = unicodedata.normalize("NFKC", str(header))
-    text = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Cc") or c.isspace())
-    return re.sub(r"[\s_\-]+", "_", text.strip()).strip("_").casefold()
-
-
-def known_headers(table: str) -> dict[str, str]:
-    """Map every folded header that is taken for a column of ``table`` to the column's name."""
-    return {header_key(h): c.name for c in TABLES[table] for h in (*c.headers, c.name)}
+    conversions: pd.DataFrame = field(default_factory=conversion_table)
 
 
 def empty_table(table: str) -> pd.DataFrame:
@@ -121,15 +71,19 @@ def type_table(table: str, raw: RawTable) -> Typed:
     count = len(raw.frame)
     rows = np.arange(count) + raw.first_row if raw.rows is None else np.asarray(raw.rows, dtype=np.int64)
     present = [c for c in TABLES[table] if c.name in where]
-    cells = {c.name: read_cells(c, raw.frame.iloc[:, where[c.name]], raw.epoch) for c in present}
+    ways = {c.name: way_of(raw, c, where[c.name]) for c in present}
+    cells = {c.name: read_column(c, raw.frame.iloc[:, where[c.name]], raw.epoch, ways[c.name]) for c in present}
     void = _void(raw.frame, cells, set(where.values()))
+    totals = total_rows(table, cells, raw.frame, void)
     typed = _assembled(table, {name: c.values for name, c in cells.items()}, count).assign(
         row=rows, file=repeated(raw.file, count) if raw.files is None else raw.files.reset_index(drop=True)
     )
-    notes = _cell_notes(table, raw, where, cells, void)
+    notes = without(_cell_notes(table, raw, where, cells, void), totals)
+    typed, more = stated_currency(typed, ways)
+    notes += without(more, totals)
     typed, more = _check_signs(table, typed, cells)
-    notes += more
-    alive = ~void
+    notes += without(more, totals)
+    alive = ~void & ~totals
     for note in notes:
         alive[note.at] &= not note.drops
     for rule in RULES[table]:
@@ -137,8 +91,9 @@ def type_table(table: str, raw: RawTable) -> Typed:
         notes += more
         for note in more:
             alive[note.at] &= not note.drops
+    notes += total_notes(typed, cells, totals, void) if totals.any() else []
     used = int(alive.sum())
-    nothing = int(void.sum())
+    nothing = int((void | totals).sum())
     counts = {
         "table": table,
         "file": raw.file,
@@ -148,7 +103,9 @@ def type_table(table: str, raw: RawTable) -> Typed:
         "ignored": nothing + raw.ignored,
     }
     issues = concat([raw.issues, _unknown_columns(table, raw, unknown), *_issues(table, raw, where, typed, notes)])
-    return Typed(typed[alive].reset_index(drop=True), issues, counts, frozenset(f"{table}.{name}" for name in where))
+    changed = stack([raw.conversions, changes(table, raw, where, cells, ways)])
+    given = frozenset(f"{table}.{name}" for name in where)
+    return Typed(typed[alive].reset_index(drop=True), issues, counts, given, changed)
 
 
 def match_columns(table: str, raw: RawTable) -> tuple[dict[str, int], list[int]]:
@@ -173,7 +130,7 @@ def match_columns(table: str, raw: RawTable) -> tuple[dict[str, int], list[int]]
     where: dict[str, int] = {}
     unknown: list[int] = []
     for i, header in enumerate(headers):
-        name = known.get(header_key(header))
+        name = known.get(header_key(header)) or without_unit(table, header, known)
         if name is None:
             unknown.append(i)
         elif name in where:
@@ -332,11 +289,7 @@ def _issues(
                 "file": raw.file if note.whole else typed["file"].to_numpy()[note.at],
             }
         )
-        out.append(
-            part.assign(table=table, column=note.column, code=note.code, severity=note.severity)[
-                list(COLUMNS)
-            ]
-        )
+        out.append(part.assign(table=table, column=note.column, code=note.code, severity=note.severity)[list(COLUMNS)])
     return out
 
 

@@ -20,6 +20,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (
     ("allocator", "allocator.typing", "allocator.errors", "allocator.issues", "allocator.shown"),
+    ("allocator.conversions",),
     ("allocator.storage",),
     ("allocator.tables_out",),
     ("allocator.differences",),
@@ -34,8 +35,10 @@ LAYERS = (
     ("allocator.past_years",),
     ("allocator.notation",),
     ("allocator.arrow",),
-    ("allocator.cells",),
-    ("allocator.rules",),
+    ("allocator.cells", "allocator.ways"),
+    ("allocator.columns",),
+    ("allocator.raw_tables", "allocator.rules"),
+    ("allocator.stated", "allocator.totals"),
     ("allocator.validate",),
     ("allocator.importers*",),
     ("allocator.book",),
