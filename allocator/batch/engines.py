@@ -149,6 +149,11 @@ class Dask:
         try:
             for future in dask.as_completed(futures):
                 yield future.result()
+        except dask.KilledWorker as error:
+            raise SolveError(
+                "a worker of the cluster ended again and again, probably for want of memory; what is done is kept: "
+                "go on with --resume, or begin anew with a smaller --partition-size"
+            ) from error
         finally:
             self.client.cancel(futures)
 

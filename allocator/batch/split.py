@@ -157,6 +157,8 @@ def _keys(words: pd.Series[Any]) -> list[str]:
 
 def _groups(parts: IntArray) -> Iterator[tuple[int, IntArray]]:
     """Places of the rows of each partition, in their order."""
+    if not len(parts):
+        return
     order = np.argsort(parts, kind="stable")
     found, starts = np.unique(parts[order], return_index=True)
     yield from zip(found.tolist(), np.split(order, starts[1:]), strict=True)
