@@ -33,12 +33,15 @@ class LimitTable:
         Shares, months or volatilities.
     excess
         Amount beyond the bound as a fraction of the unit (the total before the plan), 0 where the limit holds.
+    unit
+        Per client, what excesses are fractions of; NaN where that is nothing.
     """
 
     limits: tuple[Limit, ...]
     value: FloatArray
     bound: FloatArray
     excess: FloatArray
+    unit: FloatArray
 
     @property
     def exceeded(self) -> BoolArray:
@@ -114,7 +117,7 @@ def evaluate(m: Measured, limits: tuple[Limit, ...], unit: FloatArray | None = N
             b = np.where(np.isnan(b), np.nan, needed_months(m.positions, m.framework))
         value[:, j], amount = MEASURES[limit.kind](limit, b, m)
         bound[:, j], excess[:, j] = b, np.maximum(amount, 0.0) / unit
-    return LimitTable(limits, value, bound, excess)
+    return LimitTable(limits, value, bound, excess, unit)
 
 
 # ---- limits of frameworks

@@ -182,7 +182,7 @@ def facts(source: Source) -> BookFacts:
         return source
     plan = source if isinstance(source, Plan) else None
     a = source.before if isinstance(source, Plan) else source
-    f, p, e = a.framework, a.positions, a.exposures
+    f, p = a.framework, a.positions
     base = base_currency(p.rates, f, p.clients["currency"])
     rate = client_rates(p.clients["currency"], p.rates, base)
     clients = a.summary.assign(advisor=p.clients["advisor"].fillna("").astype("str"), **beside(a))
@@ -198,8 +198,8 @@ def facts(source: Source) -> BookFacts:
     return BookFacts(
         clients=with_segments(clients, p.clients["tier"], f, base),
         limits=a.limit_table.limits,
-        now=_sheet(a, e.total),
-        after=None if plan is None else _sheet(plan.after, e.total),
+        now=_sheet(a),
+        after=None if plan is None else _sheet(plan.after),
         locks=_locks(a),
         trades=client_trades(None if plan is None else plan.trades, clients),
         issues=a.issues,
@@ -282,10 +282,9 @@ def with_segments(clients: pd.DataFrame, tier: pd.Series, f: Framework, base: st
     return clients.assign(tier=stated.where(stated != "", by_assets), segment=by_assets)
 
 
-def _sheet(a: Analysis, unit: FloatArray) -> Sheet:
-    """``unit``: what excesses are fractions of."""
+def _sheet(a: Analysis) -> Sheet:
     t = a.limit_table
-    return Sheet(t.value, t.bound, t.excess * unit[:, None], t.exceeded, a.exposures.classes)
+    return Sheet(t.value, t.bound, t.excess * t.unit[:, None], t.exceeded, a.exposures.classes)
 
 
 def _set_aside(issues: pd.DataFrame, ids: list[str]) -> AnyArray:

@@ -116,7 +116,7 @@ def book_view(source: Source, *, advisor: str | None = None, tier: str | None = 
     ----------
     source
         An analysis, a plan (adds what the whole book would buy and sell), or
-        `allocator.whole_book.facts.BookFacts`. Give the plan, not its ``after``, to see both sides.
+        `allocator.whole_book.facts.BookFacts`.
     advisor, tier
         Only this advisor's clients; only this tier.
 

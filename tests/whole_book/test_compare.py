@@ -128,6 +128,16 @@ def test_plans_compared(sample: al.Book) -> None:
     assert compare(one, two.before).totals.empty
 
 
+def test_what_a_plan_leaves_beyond_limits_is_the_same_money_on_both_ways(sample: al.Book) -> None:
+    plan = al.rebalance(al.analyze(sample.select(["C003", "C007", "C009"]), on=ON), explain=False)
+    found = compare(plan.before, plan.after).by_limit
+    view = al.book_view(plan).limits
+    assert found["money_after"].tolist() == pytest.approx(view["money_after"].tolist())
+    assert found["clients_after"].tolist() == view["clients_after"].tolist()
+    assert found["money_before"].tolist() == pytest.approx(view["money"].tolist())
+    assert 0 < view["money_after"].sum() < view["money"].sum()
+
+
 def test_clients_of_one_side_only_are_named() -> None:
     book = random_clients(3, 12)
     ids = book.clients["client_id"].tolist()
