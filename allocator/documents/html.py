@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
+import re
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
-from allocator.documents.drawn import Drawn, Graph, parts
+from allocator.documents.drawn import Drawn, Graph, Part, parts
 from allocator.i18n import Words
 from allocator.reporting.blocks import Figures, Heading, Line, Verdict, cell
 from allocator.reporting.content import Content
@@ -20,8 +22,9 @@ if TYPE_CHECKING:
 
 STACKED: Final = 4
 """Tables with more columns become cards on a phone."""
-ROW: Final = 18
+ROW: Final = 16
 """Height of a row's picture, in CSS pixels."""
+_MONEY: Final = re.compile(r"\b([A-Z]{3}) (?=[\d-])")
 
 
 def html(document: Content) -> str:
@@ -56,6 +59,7 @@ def environment() -> Environment:
         keep_trailing_newline=True,
     )
     out.globals.update(kind=_kind, cell=cell, picture=picture, shapes=shapes, places=_places, stacked=_stacked)
+    out.globals.update(row_height=ROW, runs=runs, together=together)
     return out
 
 
@@ -91,16 +95,32 @@ def picture(graph: Graph, words: Words) -> str:
     return words.text("say.list").join(said)
 
 
+def runs(found: Sequence[Part]) -> list[list[Part]]:
+    """Parts one by one, but halves in a row together: these stand in two columns of equal length."""
+    out: list[list[Part]] = []
+    for part in found:
+        if part.half and out and out[-1][-1].half:
+            out[-1].append(part)
+        else:
+            out.append([part])
+    return out
+
+
+def together(text: str) -> str:
+    """Keep a currency and its amount on one line."""
+    return _MONEY.sub("\\1\u00a0", text)
+
+
 def shapes(graph: Graph) -> list[dict[str, Any]]:
     """Shapes of the picture of a row, in percent of its width and pixels of its height."""
     out: list[dict[str, Any]] = []
     if math.isfinite(graph.low) and math.isfinite(graph.high):
         out.append({"name": "band", "x": _percent(graph.low), "w": _percent(graph.high - graph.low), "y": 0, "h": ROW})
     count = len(graph.bars)
-    height = 8 if count == 1 else 6
+    height = 7 if count == 1 else 5
     for j, (value, tone) in enumerate(graph.bars):
         name = f"one {tone}".strip() if count == 1 else ("today", "after")[j]
-        y = (ROW - height) // 2 if count == 1 else 2 + j * 8
+        y = (ROW - height) // 2 if count == 1 else 2 + j * 7
         out.append({"name": name, "x": "0%", "w": _percent(value), "y": y, "h": height})
     if math.isfinite(graph.target):
         out.append({"name": "target", "x": _percent(graph.target), "w": "2", "y": 0, "h": ROW})

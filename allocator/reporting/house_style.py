@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import colorsys
 import os
 import re
 from pathlib import Path
@@ -20,6 +21,8 @@ MIMES: Final = {"png": "image/png", "jpg": "image/jpeg", "svg": "image/svg+xml"}
 MAGIC: Final = {"png": b"\x89PNG\r\n\x1a\n", "jpg": b"\xff\xd8\xff"}
 LEAST_CONTRAST: Final = 4.5
 """Of text against its ground: WCAG 2.2, success criterion 1.4.3, level AA."""
+DARK_CONTRAST: Final = 7.0
+"""Of the house's colour on the dark page (level AAA): thin strokes need more there."""
 DARK: Final = "#14181d"
 """Ground of the dark page."""
 
@@ -68,11 +71,12 @@ class Style(Strict):
 
     @property
     def accent_dark(self) -> str:
-        """The colour made light enough to be read on the dark page."""
-        parts = [int(self.accent[i : i + 2], 16) for i in (1, 3, 5)]
+        """The same hue, made light enough to be read on the dark page."""
+        hue, light, strength = colorsys.rgb_to_hls(*(int(self.accent[i : i + 2], 16) / 255 for i in (1, 3, 5)))
         for step in range(21):
-            mixed = "#" + "".join(f"{round(p + (255 - p) * step / 20):02x}" for p in parts)
-            if contrast(mixed, DARK) >= LEAST_CONTRAST + 1:
+            parts = colorsys.hls_to_rgb(hue, light + (1 - light) * step / 20, strength)
+            mixed = "#" + "".join(f"{round(p * 255):02x}" for p in parts)
+            if contrast(mixed, DARK) >= DARK_CONTRAST:
                 return mixed
         return "#ffffff"
 

@@ -34,11 +34,11 @@ from allocator.reporting.tables import Client, Row, rows_of
 
 TRADES: Final = 8
 """Trades on the first page; where there are more, the largest, and all of them further on."""
-SCENARIOS: Final = 4
+SCENARIOS: Final = 3
 """Scenarios on the first page, the worst first."""
 RULES: Final = 5
 """Rules of the score on the first page, the most severe first."""
-HINDRANCES: Final = 4
+HINDRANCES: Final = 3
 """Sentences on what holds the plan back."""
 _SLACK: Final = 1e-6
 
