@@ -18,6 +18,7 @@ from allocator.notation import SIGNS, UNITS, WIDTH, parse_amount
 from allocator.schema import Column
 from allocator.ways import PLAIN, Way
 
+_PLAIN: Final = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?")
 _DAY: Final = re.compile(r"([0-9]{1,2})([-/.])([0-9]{1,2})\2([0-9]{4})")
 _COMMA: Final = re.compile(r"([+-]?)([0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+),([0-9]+)|[+-]?[0-9]{1,3}(?:\.[0-9]{3})+")
 AMOUNTS: Final = ("money", "number", "fraction")
@@ -48,12 +49,13 @@ def read_column(column: Column, cells: pd.Series[Any], epoch: date | None = None
     codes, words = pd.factorize(as_text(cells)[0])
     read = [_amount(str(word), power, comma=way.comma) for word in words]
     found = read_cells(column, pd.Series(np.array([r[0] for r in read], dtype=object)[codes], dtype="str"), epoch)
-    twice = np.flatnonzero(np.array([r[1] for r in read], dtype=bool)[codes])
-    if not len(twice):
+    plain = np.array([word == "" or _PLAIN.fullmatch(str(word)) is not None for word in words], dtype=bool)
+    found = replace(found, odd=np.flatnonzero(~plain[codes]))
+    twice = np.array([r[1] for r in read], dtype=bool)[codes]
+    if not twice.any():
         return found
-    values = found.values.to_numpy(copy=True)
-    values[twice] = np.nan if column.default is None else float(column.default)
-    return replace(found, values=pd.Series(values), findings=(*found.findings, Finding(twice, "unit_twice")))
+    doubt = Finding(np.flatnonzero(twice), "unit_twice")
+    return replace(found, empty=found.empty & ~twice, findings=(*found.findings, doubt))
 
 
 def conversions_of(column: Column, cells: pd.Series[Any], found: Cells) -> Iterator[tuple[str, int, str, str]]:
@@ -104,7 +106,7 @@ def _amount(word: str, power: int, *, comma: bool) -> tuple[str, bool]:
     if not power or problem or np.isnan(value) or unit == "%":
         return word, False
     if unit in UNITS:
-        return word, True
+        return "", True
     shifted = format(Decimal(repr(abs(value))).scaleb(power), "f")
     return f"{'-' if value < 0 else ''}{sign}{shifted}", False
 

@@ -58,12 +58,13 @@ def analysed(said: Words, options: dict[str, Any]) -> tuple[Book, Analysis]:
     framework = load_framework(options["framework"])
     with progress(said, "reading"):
         tables = {t: options[t] for t in EXTRA_TABLES}
-        book = read_book(options["file"], format=options["format"], as_client=options.get("as_client"), **tables)
+        more = {k: options.get(k) for k in ("as_client", "mapping")}
+        book = read_book(options["file"], format=options["format"], **more, **tables)
     if options["client"] is not None:
         book = book.client(known(book, options["client"], said))
     with progress(said, "analysing"):
-        more = {"assumptions": options["assumptions"], "band": options["band"], "on": options["day"]}
-        analysis = analyze(book, framework, **more)
+        asked = {"assumptions": options["assumptions"], "band": options["band"], "on": options["day"]}
+        analysis = analyze(book, framework, **asked)
     if not len(analysis) and not options["json"]:
         print_blocks(data_report(analysis, book.counts, said))
         raise NobodyError

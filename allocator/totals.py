@@ -83,7 +83,9 @@ def total_notes(typed: pd.DataFrame, cells: Mapping[str, Cells], totals: Mask, v
     values = np.where(cells["value"].empty, 0.0, np.nan_to_num(typed["value"].to_numpy(dtype=np.float64)))
     rows = ~totals & ~void
     summed = np.cumsum(np.where(rows, values, 0.0))
-    owners = typed["client_id"].to_numpy(dtype=object)
+    owners = (
+        typed["client_id"].to_numpy(dtype=object) if "client_id" in typed else np.full(len(typed), "", dtype=object)
+    )
     since = 0.0
     for i in at:
         before, stated = float(summed[i]), float(values[i])
@@ -91,7 +93,7 @@ def total_notes(typed: pd.DataFrame, cells: Mapping[str, Cells], totals: Mask, v
         if cells["value"].empty[i] or cells["value"].failed()[i]:
             continue
         used = rows[: i + 1]
-        if typed["currency"].iloc[: i + 1][used].nunique() > 1:
+        if "currency" in typed and typed["currency"].iloc[: i + 1][used].nunique() > 1:
             notes.append(Note(np.array([i]), "value", "total_not_compared", INFO))
             continue
         mine = values[: i + 1][used & (owners[: i + 1] == owners[i])].sum() if owners[i] else block

@@ -91,7 +91,9 @@ def type_table(table: str, raw: RawTable) -> Typed:
         notes += more
         for note in more:
             alive[note.at] &= not note.drops
-    notes += total_notes(typed, cells, totals, void) if totals.any() else []
+    if totals.any():
+        notes += total_notes(typed, cells, totals, void)
+        typed = typed.assign(client_id=typed["client_id"].mask(totals, "")) if "client_id" in typed else typed
     used = int(alive.sum())
     nothing = int((void | totals).sum())
     counts = {

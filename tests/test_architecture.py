@@ -89,6 +89,7 @@ LAYERS = (
     (
         "allocator.batch_commands",
         "allocator.book_commands",
+        "allocator.intake_commands",
         "allocator.commands",
         "allocator.ledger_commands",
         "allocator.report_commands",

@@ -78,6 +78,10 @@ def read_raw(
     raw: dict[str, RawTable]
     if sql.is_source_file(source):
         raw = sql.read_source_file(Path(source), told[1])
+    elif found == "tables":
+        from allocator.importers.tables import read
+
+        raw = read(source, mapping.sheets, hidden=mapping.hidden_sheets)
     else:
         raw = import_module(FORMATS[found]).read(source)
     if as_client is not None:

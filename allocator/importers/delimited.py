@@ -17,8 +17,11 @@ import numpy as np
 import pandas as pd
 
 from allocator.cells import clean_text
+from allocator.conversions import conversion_table
 from allocator.errors import InputError
+from allocator.importers.layout import NEEDED, SEARCHED, Layout, find_layout
 from allocator.issues import ERROR, INFO, concat, issue_table
+from allocator.raw_tables import without_unit
 from allocator.validate import SHOWN, RawTable, header_key, known_headers
 
 MAX_BYTES: Final = 1 << 30
@@ -120,9 +123,17 @@ def parse(data: bytes, file: str, table: str, id_headers: Iterable[str] | None =
     body, skipped, forced = without_preamble(body)
     if not body.strip():
         raise InputError(f"{file}: the file is empty; it needs a header and rows")
+    known = known_headers(table)
     head = body[:PEEK].decode("utf-8", "ignore")
-    delimiter = forced or delimiter_of(head, set(known_headers(table)))
+    delimiter = forced or delimiter_of(head, set(known))
     header = one_record(head, delimiter)
+    layout: Layout | None = None
+    if id_headers is None and sum(header_key(h) in known for h in header) < NEEDED:
+        found = _below_titles(head, table, forced)
+        if found is not None:
+            delimiter, layout, below = found
+            body, header = below + body[len(head.encode()) :], layout.header
+            skipped += layout.at + layout.depth - 1
     frame, odd = _records(body, delimiter, len(header), file)
     frame.columns = pd.Index(header)
     numbers = np.delete(np.arange(2, len(frame) + len(odd) + 2), [r[0] - 2 for r in odd]) + skipped
@@ -145,7 +156,47 @@ def parse(data: bytes, file: str, table: str, id_headers: Iterable[str] | None =
                 ]
             )
         )
-    return RawTable(frame, file, rows=numbers, issues=concat(issues), lost=len(ragged), ignored=len(odd) - len(ragged))
+    titles = 0 if layout is None else layout.titles
+    about = {"file": file, "table": table}
+    if titles:
+        issues.append(issue_table([about | {"code": "title_rows", "severity": INFO, "mend": str(titles)}]))
+    changed = [
+        about | {"what": what, "count": count, "form": form}
+        for what, count, form, apart in (
+            ("encoding", 1, encoding.upper(), encoding != "utf-8"),
+            ("delimiter", 1, {"\t": "TAB"}.get(delimiter, delimiter), delimiter != ","),
+            ("titles", titles, "", titles),
+            ("blank", len(odd) - len(ragged), "", len(odd) > len(ragged)),
+            ("ragged", len(ragged), "", ragged),
+        )
+        if apart
+    ]
+    return RawTable(
+        frame,
+        file,
+        rows=numbers,
+        issues=concat(issues),
+        lost=len(ragged),
+        ignored=len(odd) - len(ragged) + titles,
+        conversions=conversion_table(changed),
+        ways={"*": layout.unit} if layout is not None and layout.unit is not None else {},
+    )
+
+
+def _below_titles(head: str, table: str, forced: str) -> tuple[str, Layout, bytes] | None:
+    """Look for a header further down; also the beginning from its (last) line on. None when there is none."""
+    known = known_headers(table)
+    lines = head.splitlines(keepends=True)
+    best: tuple[int, str, Layout] | None = None
+    for delimiter in (forced,) if forced else DELIMITERS:
+        layout = find_layout([one_record(line, delimiter) for line in lines[: SEARCHED + 1]], table, known)
+        worth = sum(bool(known.get(header_key(h)) or without_unit(table, h, known)) for h in layout.header)
+        if worth >= NEEDED and (best is None or worth > best[0]):
+            best = worth, delimiter, layout
+    if best is None:
+        return None
+    _, delimiter, layout = best
+    return delimiter, layout, "".join(lines[layout.at + layout.depth - 1 :]).encode()
 
 
 def opened(path: Path) -> BinaryIO:

@@ -118,8 +118,8 @@ def load_mapping(source: Any) -> FileMapping:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path.name}: {error}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(p) for p in first["loc"])
+        first = max(error.errors(), key=lambda e: len(e["loc"]) - ("str" in e["loc"]))
+        place = ".".join(str(p) for p in first["loc"] if p != "Reading")
         raise ConfigError(f"{path.name}: {place}: {first['msg']}") from None
     for name in (*found.columns, *(s for s in found.sheets.values() if s)):
         if name not in TABLES:

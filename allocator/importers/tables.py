@@ -15,10 +15,10 @@ from allocator.schema import TABLES
 from allocator.validate import RawTable
 
 SHEETS: Final[Mapping[str, tuple[str, ...]]] = {
-    "holdings": ("持仓", "资产"),
-    "clients": ("客户",),
-    "debts": ("负债",),
-    "products": ("产品",),
+    "holdings": ("持仓", "资产", "持仓明细", "持仓表", "资产明细"),
+    "clients": ("客户", "客户信息", "客户表"),
+    "debts": ("负债", "负债明细", "负债表", "贷款"),
+    "products": ("产品", "产品目录", "产品表"),
     "fx": ("汇率",),
     "lookthrough": ("穿透",),
     "overrides": ("改类", "归类"),
@@ -32,7 +32,7 @@ OTHER: Final = (".xls", ".xlsb", ".ods", ".numbers", ".et")
 _KINDS: Final = ", ".join((*CSV, *EXCEL, *PARQUET))
 
 
-def read(source: Any) -> dict[str, RawTable]:
+def read(source: Any, sheets: Mapping[str, str] | None = None, *, hidden: bool = False) -> dict[str, RawTable]:
     """Read holdings, and what lies beside them.
 
     Parameters
@@ -40,6 +40,10 @@ def read(source: Any) -> dict[str, RawTable]:
     source
         A file, a DataFrame, a directory, a workbook with several sheets, a mapping of table names to any of the first
         two, or ``"-"`` for CSV on stdin.
+    sheets
+        Tables by folded name of a workbook's sheet, beside the usual names; empty text leaves a sheet out.
+    hidden
+        Whether hidden sheets are read.
 
     Raises
     ------
@@ -57,7 +61,10 @@ def read(source: Any) -> dict[str, RawTable]:
     if path.is_dir():
         return {name: read_one(file, name) for name, file in _listed(path).items()}
     if ending_of(path) in EXCEL:
-        return _not_empty(read_workbook(path, table_of))
+        named = sheets or {}
+        return _not_empty(
+            read_workbook(path, lambda name: named.get(name.strip().casefold(), table_of(name)), hidden=hidden)
+        )
     return {"holdings": read_one(path, "holdings")}
 
 

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
+from allocator.conversions import conversion_table, stack
 from allocator.errors import InputError
 from allocator.importers.delimited import read_bytes
+from allocator.importers.layout import SEARCHED, find_layout
 from allocator.importers.xlsx_scan import Fault, Scan, scan
 from allocator.issues import INFO, concat, issue_table
-from allocator.validate import RawTable
+from allocator.validate import RawTable, known_headers
 
 MAX_FILE: Final = 500 * 1024 * 1024
 
 
-def read(path: Path, table_of: Callable[[str], str], table: str = "") -> dict[str, RawTable]:
+def read(path: Path, table_of: Callable[[str], str], table: str = "", *, hidden: bool = False) -> dict[str, RawTable]:
     """Read the tables of a workbook.
 
     Parameters
@@ -31,6 +34,8 @@ def read(path: Path, table_of: Callable[[str], str], table: str = "") -> dict[st
     table
         The only table wanted; empty for all. A workbook with a single sheet holds this one (or the holdings), whatever
         the sheet's name.
+    hidden
+        Whether hidden sheets are read; else they are reported and left out.
 
     Returns
     -------
@@ -51,8 +56,10 @@ def read(path: Path, table_of: Callable[[str], str], table: str = "") -> dict[st
     seen = scan(data, path.name)
     try:
         book = calamine.load_workbook(io.BytesIO(data))
-        sheets, strange = _chosen(book.sheet_names, table_of, table, path.name)
-        read = {name: _raw(book.get_sheet_by_name(sheet), path.name, seen) for name, sheet in sheets.items()}
+        shown = [m.name for m in book.sheets_metadata if hidden or m.visible == calamine.SheetVisibleEnum.Visible]
+        out_of_sight = [name for name in book.sheet_names if name not in shown]
+        sheets, strange = _chosen(shown, table_of, table, path.name)
+        read = {name: _raw(book.get_sheet_by_name(sheet), path.name, seen, name) for name, sheet in sheets.items()}
     except calamine.PasswordError as error:
         raise InputError(f"{path.name}: the workbook is protected by a password; save it without one") from error
     except (calamine.CalamineError, OSError, ValueError) as error:
@@ -63,20 +70,18 @@ def read(path: Path, table_of: Callable[[str], str], table: str = "") -> dict[st
     if read.get(wanted) is None:
         raise InputError(f"{path.name}: the sheet for {wanted} is empty; it needs a header and rows")
     out = {name: raw for name, raw in read.items() if raw is not None}
-    if strange and not table:
+    if not table:
         first = out[wanted]
+        about = {"file": path.name, "table": wanted, "severity": INFO}
         more = issue_table(
-            {"file": path.name, "table": wanted, "column": name, "code": "unknown_sheet", "severity": INFO}
-            for name in strange
+            about | {"column": name, "code": code}
+            for code, names in (("unknown_sheet", strange), ("hidden_sheet", out_of_sight))
+            for name in names
         )
-        out[wanted] = RawTable(
-            first.frame,
-            first.file,
-            rows=first.rows,
-            epoch=first.epoch,
-            faults=first.faults,
-            issues=concat([first.issues, more]),
+        left = conversion_table(
+            {"what": "hidden", "file": path.name, "sheet": name, "count": 1} for name in out_of_sight
         )
+        out[wanted] = replace(first, issues=concat([first.issues, more]), conversions=stack([first.conversions, left]))
     return out
 
 
@@ -101,18 +106,21 @@ def _chosen(
     return ({table: found[table]} if table else found), strange
 
 
-def _raw(sheet: Any, file: str, seen: Scan) -> RawTable | None:
-    """Turn a sheet into a raw table whose header is the first row with anything in it; None for an empty sheet."""
+def _raw(sheet: Any, file: str, seen: Scan, table: str) -> RawTable | None:
+    """Turn a sheet into a raw table, titles above the header left out; None for an empty sheet."""
     rows: list[list[Any]] = sheet.to_python(skip_empty_area=True)
     if not rows or sheet.start is None:
         return None
     top, left = sheet.start
-    head = next((i for i, row in enumerate(rows) if any(cell not in ("", None) for cell in row)), None)
-    if head is None:
+    texts = [["" if c is None else str(c) for c in row] for row in rows[: SEARCHED + 1]]
+    layout = find_layout(texts, table, known_headers(table))
+    if not layout.header:
         return None
+    head = layout.at + layout.depth - 1
     first = top + head + 2  # number of the row after the header, counted from 1
-    header = ["" if cell is None else str(cell).strip() for cell in rows[head]]
+    header = layout.header
     broken = [f for f in seen.faults.get(sheet.name, []) if f.row >= first]
+    merged, blocks = _merged(sheet, rows, head, (top, left))
     body = rows[head + 1 :]
     # Rows of nothing but broken cells at the end were left off by the reader.
     body += [[""] * len(header)] * (max([f.row - first + 1 for f in broken], default=0) - len(body))
@@ -120,7 +128,42 @@ def _raw(sheet: Any, file: str, seen: Scan) -> RawTable | None:
     frame = pd.concat(columns, axis=1)
     frame.columns = pd.Index(header)
     faults = _placed(broken, first, left, frame, sheet.name)
-    return RawTable(frame, file, rows=np.arange(len(frame)) + first, epoch=seen.epoch, faults=faults)
+    about = {"file": file, "table": table}
+    veiled = len([r for r in seen.hidden_rows.get(sheet.name, ()) if first <= r < first + len(frame)])
+    found = (("title_rows", layout.titles), ("hidden_rows", veiled), ("merged_cells", merged))
+    told = issue_table(about | {"code": c, "severity": INFO, "mend": str(n)} for c, n in found if n)
+    changed = conversion_table(
+        about | {"what": what, "sheet": sheet.name, "count": count, "form": form}
+        for what, count, form in (("titles", layout.titles, ""), ("merged", merged, f"{blocks} blocks"))
+        if count
+    )
+    return RawTable(
+        frame,
+        file,
+        rows=np.arange(len(frame)) + first,
+        epoch=seen.epoch,
+        faults=faults,
+        issues=told,
+        ignored=layout.titles,
+        conversions=changed,
+        sheet=sheet.name,
+        ways={} if layout.unit is None else {"*": layout.unit},
+    )
+
+
+def _merged(sheet: Any, rows: list[list[Any]], head: int, start: tuple[int, int]) -> tuple[int, int]:
+    """Fill the cells below a cell that is merged down one column; also the number of cells, and of blocks, filled."""
+    top, left = start
+    cells = blocks = 0
+    for (r0, c0), (r1, c1) in sheet.merged_cell_ranges or ():
+        first, last, column = r0 - top, min(r1 - top, len(rows) - 1), c0 - left
+        if c0 != c1 or first <= head or last <= first or not 0 <= column < len(rows[first]):
+            continue
+        blocks += 1
+        for row in rows[first + 1 : last + 1]:
+            row[column] = rows[first][column]
+            cells += 1
+    return cells, blocks
 
 
 def _column(cells: list[Any]) -> pd.Series[Any]:

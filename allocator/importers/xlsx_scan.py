@@ -10,7 +10,7 @@ import io
 import re
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import PurePosixPath
 from typing import IO, Final
@@ -34,6 +34,8 @@ _UNSOLVED: Final = re.compile(
     rb"(?:</(?:\w+:)?f>|<(?:\w+:)?f(?:\s[^>]*)?/>)\s*"
     rb"(?:</|<(?:\w+:)?v\s*/>|<(?:\w+:)?v(?:\s[^>]*)?>\s*</)"
 )
+_HIDDEN: Final = re.compile(rb"<(?:\w+:)?row\s[^>]*?hidden=[\"'](?:1|true)[\"'][^>]*>")
+_NUMBER: Final = re.compile(rb"\br=[\"']([0-9]{1,7})[\"']")
 _R_ID: Final = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 
 
@@ -49,10 +51,11 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What the scan knows of a workbook: broken cells by sheet name, and day 0 of its date serials."""
+    """What the scan knows of a workbook: broken cells and hidden rows by sheet name, and day 0 of its date serials."""
 
     faults: dict[str, list[Fault]]
     epoch: date
+    hidden_rows: dict[str, list[int]] = field(default_factory=dict)
 
 
 def scan(data: bytes, name: str) -> Scan:
@@ -89,25 +92,30 @@ def _scan(book: zipfile.ZipFile, name: str) -> Scan:
     if sum(p.file_size for p in parts) > MAX_UNPACKED:
         raise InputError(f"{name}: unpacks to more than {MAX_UNPACKED >> 20} MB; save the tables as CSV or Parquet")
     suspects: dict[str, bool] = {}
+    hidden: dict[str, list[int]] = {}
     for part in parts:
         if part.filename.lower().endswith((".xml", ".rels")):
             with book.open(part) as stream:
-                suspects[part.filename] = _measure(stream, name)
+                suspects[part.filename] = _measure(stream, name, hidden.setdefault(part.filename, []))
     root = ElementTree.fromstring(book.read("xl/workbook.xml"))
     properties = next((e for e in root.iter() if e.tag.endswith("}workbookPr")), None)
     old = properties is not None and properties.get("date1904") in ("1", "true")
-    faults = {}
+    faults, veiled = {}, {}
     for sheet, part_name in _sheets(book, root).items():
         if part_name not in suspects:
             raise InputError(_damaged(name))
+        veiled[sheet] = hidden[part_name]
         if suspects[part_name]:
             with book.open(part_name) as stream:
                 faults[sheet] = _faults(stream)
-    return Scan(faults, date(1904, 1, 1) if old else date(1899, 12, 30))
+    return Scan(faults, date(1904, 1, 1) if old else date(1899, 12, 30), veiled)
 
 
-def _measure(stream: IO[bytes], name: str) -> bool:
-    """Read one part to its end (which checks its sum); refuse far cells; say whether it may hold broken cells."""
+def _measure(stream: IO[bytes], name: str, hidden: list[int]) -> bool:
+    """Read one part to its end (which checks its sum); refuse far cells; say whether it may hold broken cells.
+
+    Numbers of hidden rows go to ``hidden``.
+    """
     cells = rows = width = 0
     suspect = False
     tail = rest = b""
@@ -122,6 +130,8 @@ def _measure(stream: IO[bytes], name: str) -> bool:
                 f"{name}: the workbook declares XML entities or an odd encoding, which no spreadsheet "
                 "program does; open it in one and save it"
             )
+        if b"hidden=" in text:
+            hidden += [int(n[1]) for row in _HIDDEN.findall(text) if (n := _NUMBER.search(row))]
         count = len(_CELL.findall(text))
         places = _AT.findall(text)
         cells += count
