@@ -130,8 +130,11 @@ def _raw(sheet: Any, file: str, seen: Scan, table: str) -> RawTable | None:
     faults = _placed(broken, first, left, frame, sheet.name)
     about = {"file": file, "table": table}
     veiled = len([r for r in seen.hidden_rows.get(sheet.name, ()) if first <= r < first + len(frame)])
-    found = (("title_rows", layout.titles), ("hidden_rows", veiled), ("merged_cells", merged))
-    told = issue_table(about | {"code": c, "severity": INFO, "mend": str(n)} for c, n in found if n)
+    told = issue_table(
+        about | {"code": code, "severity": INFO, "mend": str(count)}
+        for code, count in (("title_rows", layout.titles), ("hidden_rows", veiled), ("merged_cells", merged))
+        if count
+    )
     changed = conversion_table(
         about | {"what": what, "sheet": sheet.name, "count": count, "form": form}
         for what, count, form in (("titles", layout.titles, ""), ("merged", merged, f"{blocks} blocks"))
