@@ -75,7 +75,7 @@ def read(path: Path, table_of: Callable[[str], str], table: str = "", *, hidden:
         about = {"file": path.name, "table": wanted, "severity": INFO}
         more = issue_table(
             about | {"column": name, "code": code}
-            for code, names in (("unknown_sheet", strange), ("hidden_sheet", out_of_sight))
+            for code, names in (("unknown_sheet", strange), ("sheet_hidden", out_of_sight))
             for name in names
         )
         left = conversion_table(

@@ -61,7 +61,7 @@ def test_each_conversion_is_listed_without_a_value(files: Custodian) -> None:
     }
     shown = " ".join(map(str, [*book.conversions["form"], *twin.conversions["form"]]))
     assert not any(r[0] in shown or r[1] in shown for r in files.rows)
-    assert {"hidden_sheet", "hidden_rows", "title_rows"} <= set(book.issues["code"])
+    assert {"sheet_hidden", "hidden_rows", "title_rows"} <= set(book.issues["code"])
 
 
 def test_a_total_that_does_not_agree_is_said(files: Custodian) -> None:
