@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import pandas as pd
 
 from allocator.errors import InputError
-from allocator.importers import read_raw, recognise
+from allocator.importers import read_raw, recognise, sql
 from allocator.importers.delimited import existing_file
 from allocator.importers.streamed import pieces
 from allocator.importers.tables import CSV, EXCEL, OTHER, PARQUET, ending_of, read_one, table_of
@@ -105,7 +105,9 @@ def find(source: Any, format: str, more: Mapping[str, Any]) -> Source:
     if strange:
         raise InputError(f"unknown table {', '.join(repr(s) for s in strange)}; allowed: {', '.join(TABLES)}")
     found: dict[str, list[Part]] = {}
-    if _is_path(source):
+    if sql.is_url(source):
+        found, more = {name: [Part(name, raw=raw)] for name, raw in read_raw(source, format, more).items()}, {}
+    elif _is_path(source) and not sql.is_source_file(source):
         path = existing_file(source)
         plain = format == "tables" or (format == "auto" and (path.is_dir() or recognise(source) == "tables"))
         if plain and path.is_dir():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,19 @@ def test_mixed_cells_of_a_frame(tmp_path: Path) -> None:
     codes = lambda t: sorted(zip(t["row"], t["code"], t["value"], strict=True))  # noqa: E731
     assert codes(pd.concat([b.issues for b in books])) == codes(whole.issues)
     got = pd.concat([b.holdings for b in books]).sort_values("row").reset_index(drop=True)
+    pd.testing.assert_frame_equal(got, whole.holdings, check_dtype=False)
+
+
+def test_books_of_a_database(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'bank.db'}"
+    frame = pd.read_csv(SAMPLE / "holdings.csv", dtype=str, keep_default_na=False)
+    with sqlite3.connect(tmp_path / "bank.db") as bank:
+        frame.to_sql("holdings", bank, index=False)
+    bank.close()
+    whole = read_book(url, holdings="holdings")
+    books = parts_of(url, tmp_path / "w", 5, holdings="holdings")
+    assert len(books) == 5
+    got = pd.concat([b.holdings for b in books], ignore_index=True).sort_values("row").reset_index(drop=True)
     pd.testing.assert_frame_equal(got, whole.holdings, check_dtype=False)
 
 
