@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from allocator.reporting.blocks import (
@@ -15,6 +15,7 @@ from allocator.reporting.blocks import (
     Levels,
     Line,
     Piece,
+    Section,
     Table,
     Tone,
     Verdict,
@@ -45,10 +46,20 @@ class Graph:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A table whose second column is a picture, or a table without pictures: then there are no graphs."""
+    """A table whose second column is a picture, or a table without pictures: then there are no graphs.
+
+    A ``quiet`` title is there for those who have the page read to them: the heading above says it to everybody else.
+    """
 
     table: Table
     graphs: tuple[Graph, ...] = ()
+    quiet: bool = False
+
+    @property
+    def note(self) -> str:
+        """What stands below the table, in small letters."""
+        legend = self.table.legend if self.graphs else ""
+        return " · ".join(text for text in (self.table.more, legend) if text)
 
 
 Shown: TypeAlias = Verdict | Figures | Heading | Line | Drawn
@@ -56,22 +67,29 @@ Shown: TypeAlias = Verdict | Figures | Heading | Line | Drawn
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A section, ready to be drawn; see `allocator.reporting.blocks.Section`."""
+    """A section, ready to be drawn; see `allocator.reporting.blocks.Section`. For ``quiet`` see `Drawn`."""
 
     key: str
     title: str
     pieces: tuple[Shown, ...]
     first: bool
     half: bool
+    quiet: bool = False
 
 
 def parts(content: Content) -> list[Part]:
     """Every section of a report, those of the first page first."""
-    return [
-        Part(s.key, s.title, tuple(drawn(p) for p in s.pieces), first, s.half and first)
-        for sections, first in ((content.first, True), (content.details, False))
-        for s in sections
-    ]
+    return [_part(s, first) for sections, first in ((content.first, True), (content.details, False)) for s in sections]
+
+
+def _part(section: Section, first: bool) -> Part:
+    pieces = [drawn(p) for p in section.pieces]
+    tables = [j for j, p in enumerate(pieces) if isinstance(p, Drawn)]
+    alone = pieces[tables[0]] if len(tables) == 1 and section.title else None
+    if isinstance(alone, Drawn):  # one table under a heading needs no second one
+        pieces[tables[0]] = replace(alone, quiet=True)
+    quiet = all(isinstance(p, Figures) for p in pieces)
+    return Part(section.key, section.title, tuple(pieces), first, section.half and first, quiet)
 
 
 def drawn(piece: Piece) -> Shown:

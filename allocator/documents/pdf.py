@@ -68,7 +68,8 @@ def _template() -> bytes:
 
 def _part(part: Part) -> dict[str, Any]:
     pieces = [_piece(piece) for piece in part.pieces]
-    return {"title": drawable(part.title), "first": part.first, "half": part.half, "pieces": pieces}
+    title = "" if part.quiet else drawable(part.title)
+    return {"title": title, "first": part.first, "half": part.half, "pieces": pieces}
 
 
 def _piece(piece: Shown) -> dict[str, Any]:
@@ -100,11 +101,10 @@ def _table(found: Drawn) -> dict[str, Any]:
         rows.append(cells)
     return {
         "kind": "table",
-        "title": drawable(table.title),
+        "title": "" if found.quiet else drawable(table.title),
         "columns": [{"head": drawable(table.columns[j].head), "kind": table.columns[j].kind} for j in shown],
         "rows": rows,
-        "more": drawable(table.more),
-        "legend": drawable(table.legend) if found.graphs else "",
+        "note": drawable(found.note),
     }
 
 

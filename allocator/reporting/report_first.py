@@ -158,8 +158,8 @@ def firewall(facts: Facts) -> list[Piece]:
     me, words, fire = facts.me, facts.words, facts.firewall
     sheet = facts.household_blocks
     out: list[Piece] = [b for b in sheet[1:2] if isinstance(b, Line)]
-    if fire["status"] == "not_applicable":
-        return out
+    if fire["status"] == "not_applicable":  # then what the reserve does, which stands next in the sheet
+        return [*out, *(b for b in sheet[2:3] if isinstance(b, Table))]
     shown = [k for k in ("company", "guarantees") if fire[k] > 0]
     rows = [(words.text(f"household.{k}"), me.money(fire[k])) for k in shown]
     rows += [(words.text(f"household.left_{k}"), me.money(fire[k])) for k in ("equity", "net_worth")]
