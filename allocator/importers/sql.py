@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 DATABASE: Final = "database"
 """Stands for the file's name in issues: neither host nor name of a database is shown."""
 _URL: Final = re.compile(r"[a-z][a-z0-9_]*(?:\+[a-z0-9_]+)?://", re.IGNORECASE)
-_NAME: Final = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)?")
-_QUERY: Final = re.compile(r"\s*(?:--[^\n]*\n\s*)*(?:select|with|values|table)\b", re.IGNORECASE)
+_PART: Final = r'(?:[^\W\d]\w*|"[^"]+")'
+_NAME: Final = re.compile(rf"(?:(?P<schema>{_PART})\.)?(?P<name>{_PART})")
+_QUERY: Final = re.compile(r"[\s(]*(?:select|with|values|table)\b", re.IGNORECASE)
+_ASIDE: Final = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
+"""Texts, quoted names and comments of a query."""
 _SNAPSHOT: Final[Mapping[str, Mapping[str, Any]]] = {
     "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
     "mysql": {"isolation_level": "REPEATABLE READ"},
@@ -131,12 +134,15 @@ def _statement(table: str, query: object, params: Mapping[str, Any]) -> tuple[sa
 
     if not isinstance(query, str) or not query.strip():
         raise ConfigError(f"{table}: give a query, or the name of a table or view")
-    text = query.strip().rstrip(";")
-    if _NAME.fullmatch(text):
-        schema, _, name = text.rpartition(".")
-        return sa.select(sa.text("*")).select_from(sa.table(name, schema=schema or None)), {}
-    if not _QUERY.match(text):
+    text = query.strip().rstrip("; \t\r\n")
+    if found := _NAME.fullmatch(text):
+        schema, name = (found[part] and found[part].strip('"') for part in ("schema", "name"))
+        return sa.select(sa.text("*")).select_from(sa.table(name, schema=schema)), {}
+    bare = _ASIDE.sub(" ", text)
+    if not _QUERY.match(bare):
         raise ConfigError(f"{table}: this is no query; it must begin with SELECT, or be the name of a table or view")
+    if ";" in bare:
+        raise ConfigError(f"{table}: several statements; give one SELECT without a semicolon in it")
     statement = sa.text(text)
     names = set(statement.compile().params)
     missing = sorted(names - set(params))
@@ -151,7 +157,10 @@ def _connected(url: str) -> Iterator[sa.Connection]:
     from sqlalchemy import exc
 
     try:
-        engine = sa.create_engine(url, poolclass=sa.NullPool, hide_parameters=True, echo=False)
+        at = sa.make_url(re.sub(r"^postgres(?:ql)?://", "postgresql+psycopg://", url))
+        more = {"connect_args": {"prepare_threshold": 0}} if at.drivername == "postgresql+psycopg" else {}
+        # Prepared, so that the server takes a single statement: one that ends our transaction could write after it.
+        engine = sa.create_engine(at, poolclass=sa.NullPool, hide_parameters=True, echo=False, **more)
     except (exc.ArgumentError, exc.NoSuchModuleError, ValueError):
         raise ConfigError(
             "not the URL of a database that is known; write it like postgresql+psycopg://user:password@host/name"
@@ -160,6 +169,8 @@ def _connected(url: str) -> Iterator[sa.Connection]:
         raise ConfigError(
             "the driver of this database is not installed; for PostgreSQL: pip install allocator[postgres]"
         ) from None
+    if engine.dialect.name == "sqlite" and not (at.database and Path(at.database).is_file()):
+        raise InputError("database: the SQLite file is not there; check the path in the URL")  # it would be made
     try:
         connection = engine.connect()
     except (exc.SQLAlchemyError, OSError, UnicodeError):

@@ -56,12 +56,39 @@ def test_a_parameter_is_a_value_and_never_text_of_the_query(sqlite_url: str) -> 
 
 @pytest.mark.parametrize(
     "query",
-    ["delete from h returning *", "drop table h", "update h set value = 0", "h; drop table h", '"h" where 1=1', ""],
+    [
+        "delete from h returning *",
+        "drop table h",
+        "update h set value = 0",
+        "h; drop table h",
+        '"h" where 1=1',
+        "",
+        "select 1; commit; drop table h; select * from h",
+        "/* ' */ select 1; drop table h --'",
+    ],
 )
 def test_what_writes_is_refused_before_it_is_sent(sqlite_url: str, query: str) -> None:
     with pytest.raises(ConfigError):
         read_book(sqlite_url, holdings=query)
     assert len(read_book(sqlite_url, holdings="h").holdings) == 4
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["/* of; today */ select * from h", "(select * from h)", "select h.* from h where name <> 'a;b' ;\n", '"h"'],
+)
+def test_what_only_reads_is_taken_however_it_is_written(sqlite_url: str, query: str) -> None:
+    if query.startswith("("):  # SQLite itself knows no query in brackets
+        with pytest.raises(InputError, match="failed"):
+            read_book(sqlite_url, holdings=query)
+    else:
+        assert len(read_book(sqlite_url, holdings=query).holdings) == 4
+
+
+def test_a_database_file_that_is_absent_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not there"):
+        read_book(f"sqlite:///{tmp_path}/none.db", holdings="h")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_query_that_writes_in_disguise_fails_in_the_database(sqlite_url: str) -> None:
@@ -164,3 +191,20 @@ def test_a_book_out_of_a_postgres_view(postgres_url: str, tmp_path: Path, monkey
     with pytest.raises(InputError, match="25006"):
         read_book(postgres_url, holdings="select * from wipe()")
     assert len(read_book(postgres_url, holdings="bank.h").holdings) == 4
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg", "postgres"])
+def test_postgres_takes_one_statement_only(postgres_url: str, scheme: str) -> None:
+    engine = sa.create_engine(postgres_url, poolclass=sa.NullPool)
+    with engine.begin() as c:
+        c.exec_driver_sql(
+            "create table h as select 'c1' as client_id, 'g' as name, 'gold' as asset_class, 1.10 as value"
+        )
+    url = f"{scheme}://{postgres_url.partition('://')[2]}"
+    both = read_book(url, holdings="(select * from h) union all (select 'c2', 'g', 'gold', 2.20)")
+    assert sorted(both.holdings["value"]) == [1.1, 2.2]
+    # the quotes hide the semicolons from us, and not from the server
+    for query in ("select 1; commit; delete from h", r"select E'\'' ; commit; delete from h; select 1 --'"):
+        with pytest.raises((ConfigError, InputError), match=r"several statements|42601"):
+            read_book(url, holdings=query)
+    assert len(read_book(url, holdings="h").holdings) == 1
