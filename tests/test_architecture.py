@@ -117,6 +117,8 @@ ALONE = {
 
 HEAVY = {
     "cvxpy",
+    "dask",
+    "distributed",
     "matplotlib",
     "scipy",
     "clarabel",

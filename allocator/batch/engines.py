@@ -158,6 +158,14 @@ class Dask:
             self.client.cancel(futures)
 
 
+def check(name: str, scheduler: str | None) -> None:
+    """Refuse an unknown engine, and a scheduler without Dask, with a `ConfigError`."""
+    if name not in ENGINES:
+        raise ConfigError(f"unknown engine '{name}'; allowed: {', '.join(ENGINES)}")
+    if name == "local" and scheduler is not None:
+        raise ConfigError("a scheduler goes with engine dask (--engine dask)")
+
+
 @contextlib.contextmanager
 def engine_of(name: str, workers: int, scheduler: str | None) -> Iterator[Engine]:
     """Open an engine.
@@ -176,11 +184,8 @@ def engine_of(name: str, workers: int, scheduler: str | None) -> Iterator[Engine
     ConfigError
         An unknown engine, a scheduler without Dask, or Dask is not installed.
     """
-    if name not in ENGINES:
-        raise ConfigError(f"unknown engine '{name}'; allowed: {', '.join(ENGINES)}")
+    check(name, scheduler)
     if name == "local":
-        if scheduler is not None:
-            raise ConfigError("a scheduler goes with engine dask (--engine dask)")
         yield Processes(workers) if workers > 1 else Here()
         return
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import os
@@ -13,7 +14,7 @@ from typing import Any, Final, TypedDict, Unpack
 
 from allocator.assumptions import Assumptions, load_assumptions
 from allocator.batch.collect import collect
-from allocator.batch.engines import Engine, engine_of
+from allocator.batch.engines import Engine, check, engine_of
 from allocator.batch.places import Places
 from allocator.batch.reckoning import differences, total
 from allocator.batch.result import BatchResult
@@ -22,7 +23,7 @@ from allocator.batch.setting import PARTITION, Setting, prints, versions
 from allocator.batch.source import Source, find
 from allocator.batch.spill import Kept
 from allocator.batch.task import finished, run_one, split_once
-from allocator.errors import ConfigError, InputError, SolveError
+from allocator.errors import ConfigError, InputError, OutputError, SolveError
 from allocator.framework import Framework, fold_label, load_framework
 from allocator.storage import LOCK, fingerprint, one_writer, read_json, remove_parts, remove_tree, write_json
 
@@ -133,15 +134,21 @@ def batch(
     workers = how["workers"] or _cores()
     if how["partition_size"] < 1 or workers < 1:
         raise ConfigError("partition_size and workers must be 1 or more")
+    check(how["engine"], how["scheduler"])
     book = find(source, how["format"], how["tables"])
-    with one_writer(places.out), engine_of(how["engine"], workers, how["scheduler"]) as engine:
+    with one_writer(places.out):
         run = _begun(places, how["resume"])
         setting = _setting(framework, how, run)
         told = _identity(book, setting, how)
-        whole = _compared(places, run, told)
-        if not whole:
+        if not _compared(places, run, told):
             _prepare(places, told, setting)
-            _work(places, book, (how, told), engine)
+            try:
+                with engine_of(how["engine"], workers, how["scheduler"]) as engine:
+                    _work(places, book, (how, told), engine)
+            except BaseException:
+                with contextlib.suppress(OutputError):  # what processes that were ended have left half written
+                    remove_parts(places.out)
+                raise
         remove_tree(places.work)
     return BatchResult(places.out, MappingProxyType(read_json(places.manifest) or {}))
 
