@@ -12,11 +12,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from allocator.errors import ConfigError, SolveError
 
 Task = Callable[..., dict[str, Any]]
+T = TypeVar("T")
 ENGINES: Final = ("local", "dask")
 TRIES: Final = 3
 """How often a partition is begun before one whose process dies is given up."""
@@ -78,25 +79,34 @@ class Processes(Here):
                     ) from error
 
     def _round(self, task: Task, args: Sequence[Any], numbers: Sequence[int]) -> Iterator[dict[str, Any]]:
-        import multiprocessing
-        from concurrent.futures import ProcessPoolExecutor, as_completed
+        yield from side_by_side(self.workers, task, [(*args, n) for n in numbers])
 
-        # never fork: solvers and Arrow have threads of their own
-        context = multiprocessing.get_context("spawn")
-        watched, held = context.Pipe(duplex=False)
-        pool = ProcessPoolExecutor(
-            min(self.workers, len(numbers)), mp_context=context, initializer=_begin, initargs=(watched,)
-        )
-        try:
-            with _nameless_main():
-                futures = [pool.submit(task, *args, n) for n in numbers]
-            for future in as_completed(futures):
-                yield future.result()
-            pool.shutdown()
-        finally:
-            held.close()  # processes that still work end at this
-            pool.shutdown(cancel_futures=True)
-            watched.close()
+
+def side_by_side(workers: int, task: Callable[..., T], jobs: Sequence[Sequence[Any]]) -> Iterator[T]:
+    """Do ``task(*job)`` for every job in processes of their own; results come as they are done.
+
+    Raises
+    ------
+    concurrent.futures.process.BrokenProcessPool
+        A process died.
+    """
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+
+    # never fork: solvers and Arrow have threads of their own
+    context = multiprocessing.get_context("spawn")
+    watched, held = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context, initializer=_begin, initargs=(watched,))
+    try:
+        with _nameless_main():
+            futures = [pool.submit(task, *job) for job in jobs]
+        for future in as_completed(futures):
+            yield future.result()
+        pool.shutdown()
+    finally:
+        held.close()  # processes that still work end at this
+        pool.shutdown(cancel_futures=True)
+        watched.close()
 
 
 @contextlib.contextmanager

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
 
 import allocator
+from allocator.batch.engines import side_by_side
 from allocator.book import Book
 from allocator.documents.index import index_page
 from allocator.documents.report import FORMATS, first_page
-from allocator.errors import AllocatorError, ConfigError, InputError
+from allocator.errors import AllocatorError, ConfigError, InputError, SolveError
 from allocator.framework import Framework
 from allocator.pipeline import analyze, rebalance
 from allocator.plan import Plan
@@ -167,9 +167,13 @@ def _run(jobs: list[Any], workers: int) -> Iterator[tuple[dict[str, dict[str, An
         for job in jobs:
             yield make(*job)
         return
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
-        for done in as_completed([pool.submit(make, *job) for job in jobs]):
-            yield done.result()
+    try:
+        yield from side_by_side(workers, make, jobs)
+    except BrokenProcessPool as error:
+        raise SolveError(
+            "a process ended, probably for want of memory; what is done is kept: go on with --resume and "
+            "fewer --workers"
+        ) from error
 
 
 def make(

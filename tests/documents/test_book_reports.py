@@ -151,3 +151,21 @@ def test_a_book_on_the_command_line(tmp_path: Path) -> None:
     assert "reports written to out" in done.stderr
     assert done.stdout == ""
     assert {p.parent.name.rpartition("-")[0] for p in (tmp_path / "out").rglob("*.pdf")} == {"rm-03"}
+
+
+def test_processes_run_nothing_of_the_script_that_starts_them(tmp_path: Path) -> None:
+    """A script without ``if __name__ == "__main__"``, as the entry points of some installers are."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "import allocator as al\n"
+        "from allocator.documents import book_reports\n"
+        "from allocator.reporting.report_facts import Options\n"
+        "book_reports.CHUNK = 2\n"
+        f"book = al.read_book({str(SAMPLE)!r}).select({BOOK.client_ids!r})\n"
+        "how = book_reports.Settings(Options(lang='en'), ('html',), plan=False, short=True)\n"
+        f"print(len(book_reports.write_reports(book, Path({str(tmp_path / 'out')!r}), how, workers=2).rows))\n",
+        "utf-8",
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (done.returncode, done.stdout) == (0, "4\n"), done.stderr
