@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import allocator as al
+from allocator.documents.pdf import pictures
 from allocator.documents.report import Report
 from allocator.i18n import LANGUAGES
 from allocator.reporting.content import content_of
@@ -17,6 +18,8 @@ DAY = dt.date(2026, 9, 30)
 CLIENTS = {"C001": "owner", "C008": "landlord", "C023": "diversified"}
 """Everything in the own firm; everything in flats; a well spread family that only drifts."""
 KINDS = ("html", "pdf")
+PICTURES = {"landlord.en": "report.png", "landlord.zh": "report.zh.png"}
+"""First pages that the READMEs show."""
 
 
 def reports() -> dict[str, Report]:
@@ -37,6 +40,8 @@ def main() -> None:
             path = HERE / f"{name}.{kind}"
             path.write_bytes(report.bytes(kind))
             print(path.name, file=sys.stderr)
+        if name in PICTURES:
+            (HERE.parent / PICTURES[name]).write_bytes(pictures(report.document)[0])
 
 
 if __name__ == "__main__":

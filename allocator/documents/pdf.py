@@ -25,11 +25,20 @@ def pdf(document: Content) -> bytes:
     RuntimeError
         typst gave no file: a bug, never a matter of the client's data.
     """
-    text = json.dumps(data(document), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    made = _compiler().compile(_template(), format="pdf", sys_inputs={"data": text}, pdf_standards="ua-1")
+    made = _compiler().compile(_template(), format="pdf", sys_inputs={"data": _text(document)}, pdf_standards="ua-1")
     if not isinstance(made, bytes):
         raise RuntimeError("typst gave no PDF")
     return made
+
+
+def pictures(document: Content, *, ppi: float = 96) -> list[bytes]:
+    """The pages of the PDF as PNG pictures, ``ppi`` dots an inch."""
+    made = _compiler().compile(_template(), format="png", ppi=ppi, sys_inputs={"data": _text(document)})
+    return [made] if isinstance(made, bytes) else list(made or ())
+
+
+def _text(document: Content) -> str:
+    return json.dumps(data(document), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def data(document: Content) -> dict[str, Any]:
