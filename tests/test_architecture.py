@@ -330,6 +330,12 @@ def tracked() -> list[Path]:
     return sorted({ROOT / n for n in names if (ROOT / n).is_file() and not n.endswith(skip)})
 
 
+def test_files_of_tests_have_names_of_their_own() -> None:
+    """Tests import each other's helpers by plain names: two files of one name cannot be collected together."""
+    names = [p.name for p in (ROOT / "tests").rglob("*.py")]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_no_path_of_a_machine() -> None:
     """Not where this checkout, its interpreter, temporary files or a home lie, nor any other absolute path."""
     here = {str(ROOT), str(ROOT.parent), sys.prefix, sys.base_prefix, tempfile.gettempdir(), str(Path.home())} - {

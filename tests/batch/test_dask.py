@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from books import CHECK, content
+from batches import CHECK, content
 from conftest import SAMPLE
 
 import allocator as al

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from books import CHECK, ON, broken, content
+from batches import CHECK, ON, broken, content
 from conftest import ROOT, SAMPLE
 from faults import Failing
 

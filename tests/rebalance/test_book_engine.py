@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from books import sample_analysis, survey_analysis, world_analysis
+from book_analyses import sample_analysis, survey_analysis, world_analysis
 from conftest import ON, ROOT, SAMPLE
 from plans import check_plan
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from books import programme, sample_analysis, singles, survey_analysis, world_analysis
+from book_analyses import programme, sample_analysis, singles, survey_analysis, world_analysis
 
 from allocator.analysis import Analysis
 from allocator.limits import TOLERANCE
