@@ -10,32 +10,33 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from allocator.cells import Cells
+from allocator.arrow import to_arrow
+from allocator.cells import Cells, Positions
 from allocator.issues import INFO, WARNING
 from allocator.rules import Mask, Note
 from allocator.schema import TABLES
 
 WORDS: Final = re.compile(
-    r"[^0-9]{0,16}?(?:小\s*计|合\s*计|总\s*计|总\s*额|共\s*计)(?:金额)?\s*[::]?"
+    r".{0,60}?(?:小\s*计|合\s*计|总\s*计|总\s*额|共\s*计)(?:金额)?\s*[::]?"
     r"|(?:grand\s*|sub[\s-]*)?totals?\s*[::]?(?:\s*(?:value|amount))?|sum\s*[::]?",
     re.IGNORECASE,
 )
 """What stands in a row that sums others up."""
 CENT: Final = 0.005
+_LIKELY: Final = r"(?:计|額|额|金额|otals?|OTALS?|[Ss]um|SUM|value|amount)\s*[:\x{ff1a}]?\s*$"
+"""Cheap to look for in a million names; what it finds is looked at."""
+_CHINESE: Final = re.compile("[计額额]")
 GROUPS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {"holdings": (("asset_class", "cfi", "product_id"),)}
 """Columns of which a real row has at least one."""
 
 
-def total_rows(table: str, cells: Mapping[str, Cells], frame: pd.DataFrame, void: Mask) -> Mask:
-    """Say which rows sum others up.
-
-    A row is one only if a word for it stands in a text cell and the row lacks what a record must have: nobody's
-    holding is lost because it is called Total.
+def lacking_rows(table: str, cells: Mapping[str, Cells], void: Mask) -> Positions:
+    """Positions of rows that lack what a record must have: only these may be totals without their sum, or notes.
 
     Parameters
     ----------
-    table, cells, frame, void
-        The table, its typed columns, its cells as found, and rows without anything in them.
+    table, cells, void
+        The table, its typed columns, and rows without anything in them.
     """
     none = np.zeros(len(void), dtype=bool)
     texts = [c.name for c in TABLES[table] if c.kind in ("id", "text") and c.name in cells]
@@ -50,17 +51,76 @@ def total_rows(table: str, cells: Mapping[str, Cells], frame: pd.DataFrame, void
         for name in texts:
             bare &= cells[name].empty if name != "client_id" else True
         lacking |= bare
-    at = np.flatnonzero(lacking & ~void)
-    if not len(at):
-        return none
-    said = np.zeros(len(at), dtype=bool)
-    for i in range(frame.shape[1]):
-        part = frame.iloc[at, i]
-        if part.dtype.kind in "fiub":
-            continue
-        said |= np.array([isinstance(t, str) and is_total(t) for t in part], dtype=bool)
-    none[at[said]] = True
-    return none
+    return np.flatnonzero(lacking & ~void)
+
+
+def total_rows(
+    cells: Mapping[str, Cells], frame: pd.DataFrame, looked: Positions, void: Mask
+) -> tuple[Mask, list[Note]]:
+    """Say which rows sum others up, and which only look so.
+
+    A row is one if a word for it stands in a text cell, and the row lacks what a record must have or its value is the
+    sum of rows above: nobody's holding is lost because it is called Total.
+
+    Parameters
+    ----------
+    cells, frame
+        The typed columns, and the cells as found.
+    looked
+        Positions of rows that lack something (`lacking_rows`).
+    void
+        Rows without anything in them.
+    """
+    out = np.zeros(len(void), dtype=bool)
+    said = np.zeros(len(looked), dtype=bool)
+    for i in range(frame.shape[1] if len(looked) else 0):
+        part = frame.iloc[looked, i]
+        if part.dtype.kind not in "fiub":
+            said |= np.array([isinstance(t, str) and is_total(t) for t in part], dtype=bool)
+    out[looked[said]] = True
+    return _summing(cells, out, void)
+
+
+def _summing(cells: Mapping[str, Cells], totals: Mask, void: Mask) -> tuple[Mask, list[Note]]:
+    """Add full rows with a word for a total whose value is the sum of those above; warn of those where it is not."""
+    import pyarrow.compute as pc
+
+    named = np.zeros(len(void), dtype=bool)
+    for name in ("name", "asset_id"):
+        if name in cells and "value" in cells:
+            named |= pc.match_substring_regex(to_arrow(cells[name].values), _LIKELY).to_numpy(zero_copy_only=False)
+    at = [i for i in np.flatnonzero(named & ~totals & ~void).tolist() if _worded(cells, i)]
+    if not at:
+        return totals, []
+    out, doubtful = totals.copy(), []
+    values = np.nan_to_num(cells["value"].values.to_numpy(dtype=np.float64))
+    plain = ~totals & ~void
+    plain[at] = False
+    counted = np.where(plain, values, 0.0)
+    keys = [cells[k].values.to_numpy(dtype=object) for k in ("client_id", "asset_class") if k in cells]
+    above = [np.cumsum(counted)]
+    above += [pd.Series(counted).groupby(keys[:n]).cumsum().to_numpy() for n in range(1, len(keys) + 1)]
+    summed, numbers = above[0], np.cumsum(plain)
+    before = np.concatenate([[0], np.maximum.accumulate(np.where(totals, np.arange(1, len(totals) + 1), 0))])
+    last = 0
+    for i in at:
+        start = max(last, int(before[i]))
+        since, rows = (summed[start - 1], numbers[start - 1]) if start else (0.0, 0)
+        sums = [float(summed[i] - since), *(float(a[i]) for a in above)]
+        several = numbers[i] - rows > 1 or _CHINESE.search(_word(cells, i)) is not None
+        if several and values[i] > 0 and min(abs(values[i] - x) for x in sums) <= CENT + 1e-12 * abs(summed[i]):
+            out[i], last = True, i + 1
+        else:
+            doubtful.append(i)
+    return out, [Note(np.array(doubtful, dtype=np.int64), "name", "looks_like_total", WARNING)] if doubtful else []
+
+
+def _word(cells: Mapping[str, Cells], i: int) -> str:
+    return " ".join(str(cells[n].values.iloc[i]) for n in ("name", "asset_id") if n in cells)
+
+
+def _worded(cells: Mapping[str, Cells], i: int) -> bool:
+    return any(is_total(str(cells[n].values.iloc[i])) for n in ("name", "asset_id") if n in cells)
 
 
 def is_total(text: str) -> bool:
@@ -80,28 +140,34 @@ def total_notes(typed: pd.DataFrame, cells: Mapping[str, Cells], totals: Mask, v
     notes = [Note(at, "", "total_row", INFO)]
     if "value" not in cells:
         return notes
+    failed = cells["value"].empty | cells["value"].failed()
     values = np.where(cells["value"].empty, 0.0, np.nan_to_num(typed["value"].to_numpy(dtype=np.float64)))
     rows = ~totals & ~void
-    summed = np.cumsum(np.where(rows, values, 0.0))
-    owners = (
-        typed["client_id"].to_numpy(dtype=object) if "client_id" in typed else np.full(len(typed), "", dtype=object)
-    )
+    counted = np.where(rows, values, 0.0)
+    summed, number = np.cumsum(counted), np.cumsum(rows)
+    mine = pd.Series(counted).groupby(typed["client_id"].to_numpy(dtype=object)).cumsum().to_numpy()
+    owned = (typed["client_id"] != "").to_numpy(dtype=bool)
+    codes = pd.factorize(typed["currency"])[0] if "currency" in typed else np.zeros(len(rows), dtype=np.int64)
+    first = codes[np.argmax(rows)] if rows.any() else 0
+    mixed = np.maximum.accumulate(rows & (codes != first))
     since = 0.0
-    for i in at:
+    unread: list[int] = []
+    apart: list[int] = []
+    for i in at.tolist():
         before, stated = float(summed[i]), float(values[i])
         block, since = before - since, before
-        if cells["value"].empty[i] or cells["value"].failed()[i]:
+        if failed[i] or mixed[i]:
+            (unread if failed[i] else apart).append(i)
             continue
-        used = rows[: i + 1]
-        if "currency" in typed and typed["currency"].iloc[: i + 1][used].nunique() > 1:
-            notes.append(Note(np.array([i]), "value", "total_not_compared", INFO))
-            continue
-        mine = values[: i + 1][used & (owners[: i + 1] == owners[i])].sum() if owners[i] else block
+        sums = (block, before, float(mine[i]) if owned[i] else block)
         # half a cent for every thousand rows: a float sum of long columns is no more exact
-        slack = CENT * (1 + used.sum() / 1000) + 1e-12 * abs(before)
-        if min(abs(stated - s) for s in (block, before, mine)) > slack:
-            near = min((block, before, mine), key=lambda s: abs(stated - s))
+        slack = CENT * (1 + number[i] / 1000) + 1e-12 * abs(before)
+        near = min(sums, key=lambda s: abs(stated - s))
+        if abs(stated - near) > slack:
             notes.append(Note(np.array([i]), "value", "total_mismatch", WARNING, f"{near:.2f}"))
+    for code, found in (("total_unread", unread), ("total_not_compared", apart)):
+        if found:
+            notes.append(Note(np.array(found), "value", code, INFO))
     return notes
 
 

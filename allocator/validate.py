@@ -17,10 +17,11 @@ from allocator.errors import InputError
 from allocator.issues import COLUMNS, ERROR, INFO, WARNING, concat, issue_table
 from allocator.notation import SIGNS
 from allocator.raw_tables import RawTable, header_key, known_headers, way_of, without_unit
+from allocator.remarks import note_rows
 from allocator.rules import RULES, Mask, Note
 from allocator.schema import TABLES, Column
 from allocator.stated import changes, stated_currency
-from allocator.totals import total_notes, total_rows, without
+from allocator.totals import lacking_rows, total_notes, total_rows, without
 
 ONE_OF: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
     "holdings": (("name", "asset_id"), ("asset_class", "cfi", "product_id")),
@@ -74,16 +75,20 @@ def type_table(table: str, raw: RawTable) -> Typed:
     ways = {c.name: way_of(raw, c, where[c.name]) for c in present}
     cells = {c.name: read_column(c, raw.frame.iloc[:, where[c.name]], raw.epoch, ways[c.name]) for c in present}
     void = _void(raw.frame, cells, set(where.values()))
-    totals = total_rows(table, cells, raw.frame, void)
+    looked = lacking_rows(table, cells, void)
+    totals, doubts = total_rows(cells, raw.frame, looked, void)
+    remarks = note_rows(raw, cells, ways, looked[~totals[looked]], rows)
+    aside = totals | remarks
     typed = _assembled(table, {name: c.values for name, c in cells.items()}, count).assign(
         row=rows, file=repeated(raw.file, count) if raw.files is None else raw.files.reset_index(drop=True)
     )
-    notes = without(_cell_notes(table, raw, where, cells, void), totals)
+    notes = without(_cell_notes(table, raw, where, cells, void), aside)
     typed, more = stated_currency(typed, ways)
-    notes += without(more, totals)
+    notes += without(more, aside)
     typed, more = _check_signs(table, typed, cells)
-    notes += without(more, totals)
-    alive = ~void & ~totals
+    notes += without(more, aside)
+    alive = ~void & ~aside
+    notes += doubts
     for note in notes:
         alive[note.at] &= not note.drops
     for rule in RULES[table]:
@@ -91,11 +96,13 @@ def type_table(table: str, raw: RawTable) -> Typed:
         notes += more
         for note in more:
             alive[note.at] &= not note.drops
-    if totals.any():
-        notes += total_notes(typed, cells, totals, void)
-        typed = typed.assign(client_id=typed["client_id"].mask(totals, "")) if "client_id" in typed else typed
+    if aside.any():
+        notes += total_notes(typed, cells, totals, void | remarks)
+        if remarks.any():
+            notes.append(Note(np.flatnonzero(remarks), "", "note_row", INFO))
+        typed = typed.assign(client_id=typed["client_id"].mask(aside, "")) if "client_id" in typed else typed
     used = int(alive.sum())
-    nothing = int((void | totals).sum())
+    nothing = int((void | aside).sum())
     counts = {
         "table": table,
         "file": raw.file,

@@ -38,7 +38,7 @@ LAYERS = (
     ("allocator.cells", "allocator.ways"),
     ("allocator.columns",),
     ("allocator.raw_tables", "allocator.rules"),
-    ("allocator.stated", "allocator.totals"),
+    ("allocator.remarks", "allocator.stated", "allocator.totals"),
     ("allocator.validate",),
     ("allocator.importers*",),
     ("allocator.book",),

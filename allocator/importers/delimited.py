@@ -22,7 +22,9 @@ from allocator.errors import InputError
 from allocator.importers.layout import NEEDED, SEARCHED, Layout, find_layout
 from allocator.issues import ERROR, INFO, concat, issue_table
 from allocator.raw_tables import without_unit
+from allocator.remarks import is_note, only_text, refuse_unit, stated_unit, unit_issue
 from allocator.validate import SHOWN, RawTable, header_key, known_headers
+from allocator.ways import Way
 
 MAX_BYTES: Final = 1 << 30
 """Largest file taken in one piece, unpacked (about 15 million rows)."""
@@ -138,26 +140,17 @@ def parse(data: bytes, file: str, table: str, id_headers: Iterable[str] | None =
     frame.columns = pd.Index(header)
     numbers = np.delete(np.arange(2, len(frame) + len(odd) + 2), [r[0] - 2 for r in odd]) + skipped
     ragged = [row for row in odd if row[3].strip(f'{delimiter}" \t\r\n\u3000')]
+    blank = len(odd) - len(ragged)
+    ragged, remarks, unit = _without_remarks(ragged, skipped, delimiter, file)
     ids = {header_key(h) for h in id_headers or [h for h, c in known_headers(table).items() if c == "client_id"]}
     at = next((i for i, h in enumerate(header) if header_key(h) in ids), None)
-    issues = [ragged_issues(ragged, skipped, delimiter, at).assign(file=file, table=table)]
-    if encoding not in ("utf-8", "utf-16-le", "utf-16-be"):
-        issues.append(
-            issue_table(
-                [
-                    {
-                        "file": file,
-                        "table": table,
-                        "code": "encoding",
-                        "value": encoding.upper(),
-                        "severity": INFO,
-                        "mend": "UTF-8",
-                    }
-                ]
-            )
-        )
-    titles = 0 if layout is None else layout.titles
+    issues = [ragged_issues(ragged, skipped, delimiter, at).assign(file=file, table=table), remarks.assign(table=table)]
     about = {"file": file, "table": table}
+    if encoding not in ("utf-8", "utf-16-le", "utf-16-be"):
+        told = {"code": "encoding", "value": encoding.upper(), "severity": INFO, "mend": "UTF-8"}
+        issues.append(issue_table([about | told]))
+    titles = 0 if layout is None else layout.titles
+    unit = unit if layout is None or layout.unit is None else layout.unit
     if titles:
         issues.append(issue_table([about | {"code": "title_rows", "severity": INFO, "mend": str(titles)}]))
     changed = [
@@ -166,7 +159,7 @@ def parse(data: bytes, file: str, table: str, id_headers: Iterable[str] | None =
             ("encoding", 1, encoding.upper(), encoding != "utf-8"),
             ("delimiter", 1, {"\t": "TAB"}.get(delimiter, delimiter), delimiter != ","),
             ("titles", titles, "", titles),
-            ("blank", len(odd) - len(ragged), "", len(odd) > len(ragged)),
+            ("blank", blank, "", blank),
             ("ragged", len(ragged), "", ragged),
         )
         if apart
@@ -179,8 +172,29 @@ def parse(data: bytes, file: str, table: str, id_headers: Iterable[str] | None =
         lost=len(ragged),
         ignored=len(odd) - len(ragged) + titles,
         conversions=conversion_table(changed),
-        ways={"*": layout.unit} if layout is not None and layout.unit is not None else {},
+        ways={} if unit is None else {"*": unit},
     )
+
+
+def _without_remarks(
+    ragged: list[tuple[int, int, int, str]], skipped: int, delimiter: str, file: str
+) -> tuple[list[tuple[int, int, int, str]], pd.DataFrame, Way | None]:
+    """Take notes and a unit out of records of another width; also issues for them, and the unit."""
+    kept, told, unit = [], [issue_table()], None
+    for record in ragged:
+        row = record[0] + skipped
+        text = only_text(one_record(record[3][:PEEK], delimiter))
+        way = stated_unit(text)
+        if way is not None and record[0] > 2:
+            refuse_unit(file, row)
+        if way is not None:
+            unit = way
+            told.append(unit_issue(file, row, text))
+        elif text and is_note(text):
+            told.append(issue_table([{"file": file, "row": row, "code": "note_row", "severity": INFO}]))
+        else:
+            kept.append(record)
+    return kept, concat(told), unit
 
 
 def _below_titles(head: str, table: str, forced: str) -> tuple[str, Layout, bytes] | None:

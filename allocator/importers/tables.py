@@ -11,6 +11,7 @@ import pandas as pd
 from allocator.errors import InputError
 from allocator.importers.delimited import MAX_BYTES, existing_file, first_headers, parse, read_bytes
 from allocator.importers.workbook import read as read_workbook
+from allocator.remarks import with_unit_below
 from allocator.schema import TABLES
 from allocator.validate import RawTable
 
@@ -95,7 +96,7 @@ def read_one(source: Any, table: str) -> RawTable:
             raw = read_workbook(path, table_of, table)[table]
         else:
             raise InputError(_unknown_kind(path, ending))
-    return _not_empty({table: raw})[table]
+    return _not_empty({table: with_unit_below(raw)})[table]
 
 
 def peek(source: Any) -> list[str]:

@@ -16,8 +16,11 @@ from allocator.errors import InputError
 from allocator.importers.delimited import read_bytes
 from allocator.importers.layout import SEARCHED, find_layout
 from allocator.importers.xlsx_scan import Fault, Scan, scan
-from allocator.issues import INFO, concat, issue_table
-from allocator.validate import RawTable, known_headers
+from allocator.issues import INFO, WARNING, concat, issue_table
+from allocator.raw_tables import without_unit
+from allocator.remarks import with_unit_below
+from allocator.schema import TABLES
+from allocator.validate import RawTable, header_key, known_headers
 
 MAX_FILE: Final = 500 * 1024 * 1024
 
@@ -67,6 +70,10 @@ def read(path: Path, table_of: Callable[[str], str], table: str = "", *, hidden:
             f"{path.name}: the workbook is damaged; open it in a spreadsheet program and save it again"
         ) from error
     wanted = table or "holdings"
+    if read.get(wanted) is None and any(table_of(name) == wanted for name in out_of_sight):
+        raise InputError(
+            f"{path.name}: the sheet for {wanted} is hidden; show it, or say hidden_sheets = true in a mapping"
+        )
     if read.get(wanted) is None:
         raise InputError(f"{path.name}: the sheet for {wanted} is empty; it needs a header and rows")
     out = {name: raw for name, raw in read.items() if raw is not None}
@@ -120,7 +127,7 @@ def _raw(sheet: Any, file: str, seen: Scan, table: str) -> RawTable | None:
     first = top + head + 2  # number of the row after the header, counted from 1
     header = layout.header
     broken = [f for f in seen.faults.get(sheet.name, []) if f.row >= first]
-    merged, blocks = _merged(sheet, rows, head, (top, left))
+    merged, blocks, shared = _merged(sheet, rows, head, (top, left), _amounts(table, header))
     body = rows[head + 1 :]
     # Rows of nothing but broken cells at the end were left off by the reader.
     body += [[""] * len(header)] * (max([f.row - first + 1 for f in broken], default=0) - len(body))
@@ -135,12 +142,16 @@ def _raw(sheet: Any, file: str, seen: Scan, table: str) -> RawTable | None:
         for code, count in (("title_rows", layout.titles), ("hidden_rows", veiled), ("merged_cells", merged))
         if count
     )
+    if shared:
+        told = concat(
+            [told, issue_table([about | {"code": "merged_amount", "severity": WARNING, "mend": str(shared)}])]
+        )
     changed = conversion_table(
         about | {"what": what, "sheet": sheet.name, "count": count, "form": form}
         for what, count, form in (("titles", layout.titles, ""), ("merged", merged, f"{blocks} blocks"))
         if count
     )
-    return RawTable(
+    raw = RawTable(
         frame,
         file,
         rows=np.arange(len(frame)) + first,
@@ -152,21 +163,38 @@ def _raw(sheet: Any, file: str, seen: Scan, table: str) -> RawTable | None:
         sheet=sheet.name,
         ways={} if layout.unit is None else {"*": layout.unit},
     )
+    return with_unit_below(raw)
 
 
-def _merged(sheet: Any, rows: list[list[Any]], head: int, start: tuple[int, int]) -> tuple[int, int]:
-    """Fill the cells below a cell that is merged down one column; also the number of cells, and of blocks, filled."""
+def _amounts(table: str, header: list[str]) -> frozenset[int]:
+    """Positions of columns with amounts: one that is merged over several rows belongs to none of them alone."""
+    known = known_headers(table)
+    kinds = {c.name: c.kind for c in TABLES[table]}
+    meant = [known.get(header_key(h)) or without_unit(table, h, known) for h in header]
+    return frozenset(i for i, name in enumerate(meant) if name and kinds[name] in ("money", "number"))
+
+
+def _merged(
+    sheet: Any, rows: list[list[Any]], head: int, start: tuple[int, int], amounts: frozenset[int]
+) -> tuple[int, int, int]:
+    """Fill the cells below a cell that is merged down one column, unless it is an amount, which would count twice.
+
+    Also the number of cells and of blocks filled, and of cells below amounts.
+    """
     top, left = start
-    cells = blocks = 0
+    cells = blocks = shared = 0
     for (r0, c0), (r1, c1) in sheet.merged_cell_ranges or ():
         first, last, column = r0 - top, min(r1 - top, len(rows) - 1), c0 - left
         if c0 != c1 or first <= head or last <= first or not 0 <= column < len(rows[first]):
+            continue
+        if column in amounts:
+            shared += last - first
             continue
         blocks += 1
         for row in rows[first + 1 : last + 1]:
             row[column] = rows[first][column]
             cells += 1
-    return cells, blocks
+    return cells, blocks, shared
 
 
 def _column(cells: list[Any]) -> pd.Series[Any]:
