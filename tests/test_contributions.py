@@ -216,7 +216,7 @@ def test_torsion_is_a_root_that_stays_as_close_as_can_be() -> None:
 def test_a_correlation_without_full_rank_still_has_bets() -> None:
     m = family([0.5, 0.5, 0, 0], assumed([0.2, 0.2], [[1, 1], [1, 1]]))
     assert m.summary["volatility"][0] == pytest.approx(0.2)
-    assert 1 <= m.summary["bets"][0] <= 2
+    assert 1 - 1e-12 <= m.summary["bets"][0] <= 2 + 1e-12  # the last digit is the processor's
 
 
 def test_bets_do_not_depend_on_money_order_or_debt() -> None:

@@ -130,7 +130,7 @@ def test_parts_of_a_book_have_the_shortfalls_of_the_whole(monkeypatch: pytest.Mo
     money = np.random.default_rng(1).exponential(size=(50, len(EVERY.classes)))
     whole = shortfall(money, tables())
     monkeypatch.setattr("allocator.risk.CELLS", 700)
-    assert np.array_equal(shortfall(money, tables()), whole)
+    assert np.allclose(shortfall(money, tables()), whole, rtol=1e-13)  # products of other shapes round another way
 
 
 def test_a_loss_is_of_own_money_and_debts_make_it_heavier() -> None:
