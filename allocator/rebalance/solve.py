@@ -33,8 +33,8 @@ TRIES: Final = (
     TIGHT | {"static_regularization_constant": 3e-10, "max_step_fraction": 0.95},
 )
 """Settings in turn, until an answer is proved. The first does for all but one programme in five hundred, and one of
-them for each of 6,000 random ones, on processors that round differently. The solver's usual regularisation (1e-8) leaves
-up to 4e-8 of a constraint where there is hardly an interior."""
+them for each of 6,000 random ones, on processors that round differently too. The solver's usual regularisation (1e-8)
+leaves up to 4e-8 of a constraint where there is hardly an interior."""
 
 GENERAL: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("CLARABEL", {}),
