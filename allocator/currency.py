@@ -15,7 +15,8 @@ def known_rates(fx: pd.DataFrame, home: str) -> dict[str, float]:
     Parameters
     ----------
     fx
-        The table of rates: ``currency``, ``rate``, and ``base``, what the rate is in (empty: ``home``).
+        The table of rates: ``currency``, ``rate``, and ``base``, what the rate is in. Empty: ``home``; or, where a row
+        of an empty base gives ``home`` a rate itself, one common unit that need not be named.
     home
         Base currency of the framework.
 
@@ -27,7 +28,9 @@ def known_rates(fx: pd.DataFrame, home: str) -> dict[str, float]:
         amounts convert among the currencies that are there, and anything in ``home`` lacks a rate rather than having a
         wrong one. A rate in a currency that has none itself is left out.
     """
-    stated = fx["base"].where(fx["base"] != "", home)
+    unnamed = fx["base"] == ""
+    # a rate of home itself says what the unnamed unit is worth: 1 where it is home
+    stated = fx["base"].where(~unnamed, "" if (fx.loc[unnamed, "currency"] == home).any() else home)
     links = list(zip(fx["currency"], stated, fx["rate"], strict=True))
     start = home
     if links and not any(home in (currency, base) for currency, base, _ in links):
@@ -37,7 +40,7 @@ def known_rates(fx: pd.DataFrame, home: str) -> dict[str, float]:
         more = {c: x * rates[b] for c, b, x in links if b in rates and c not in rates}
         more |= {b: rates[c] / x for c, b, x in links if c in rates and b not in rates}
         if not more:
-            return {str(c): x for c, x in rates.items()}
+            return {str(c): x for c, x in rates.items() if c}
         rates |= more
 
 

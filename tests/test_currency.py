@@ -18,6 +18,13 @@ def test_plain_rates_are_in_the_base_currency() -> None:
     assert known_rates(table(("CNY", 1.0, "")), "CNY") == {"CNY": 1.0}
 
 
+def test_a_rate_of_the_base_currency_itself_says_what_the_others_are_in() -> None:
+    dollars = table(("USD", 1.0, ""), ("CNY", 0.125, ""), ("EUR", 1.25, ""))
+    assert known_rates(dollars, "CNY") == {"CNY": 1.0, "USD": 8.0, "EUR": 10.0}
+    mixed = table(("EUR", 1.25, ""), ("JPY", 0.5, "CHF"), ("CNY", 0.125, ""), ("CHF", 2.0, ""))
+    assert known_rates(mixed, "CNY") == {"CNY": 1.0, "EUR": 10.0, "CHF": 16.0, "JPY": 8.0}
+
+
 def test_rates_in_another_currency_that_lead_home_are_carried_over() -> None:
     found = known_rates(table(("USD", 0.8, "CHF"), ("CNY", 0.1, "CHF")), "CNY")
     assert found == pytest.approx({"CNY": 1.0, "CHF": 10.0, "USD": 8.0})
