@@ -80,7 +80,7 @@ def test_unit_of_money_is_nothing(seed: int, per: int) -> None:
             row["currency"] = "CNY"
     before = run(world.book())
     b = world.book()
-    fx = pd.DataFrame({"currency": pd.Series(["CNY", "JPY"], dtype="str"), "rate": [1.0, 1 / per]})
+    fx = pd.DataFrame({"currency": pd.Series(["CNY", "JPY"], dtype="str"), "rate": [1.0, 1 / per], "base": ""})
     rows = {
         "holdings": b.holdings.assign(currency="JPY", value=(b.holdings["value"] * per).round(2)),
         "debts": b.debts.assign(
