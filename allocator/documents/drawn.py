@@ -56,6 +56,11 @@ class Drawn:
     quiet: bool = False
 
     @property
+    def shown(self) -> list[int]:
+        """Columns that are drawn: a picture of a terminal is none of a page."""
+        return [j for j, c in enumerate(self.table.columns) if c.kind != "picture" or self.graphs]
+
+    @property
     def note(self) -> str:
         """What stands below the table, in small letters."""
         legend = self.table.legend if self.graphs else ""

@@ -9,7 +9,9 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from allocator.documents.drawn import Drawn, Graph, Part, Shown, parts
+from allocator.documents.fitting import DETAILS, HALF, WIDTH, largest
 from allocator.documents.glyphs import drawable, missing_note
+from allocator.documents.widths import Widths, widths
 from allocator.reporting.blocks import Figures, Heading, Line, Verdict, cell
 from allocator.reporting.content import Content
 
@@ -44,6 +46,8 @@ def _text(document: Content) -> str:
 def data(document: Content) -> dict[str, Any]:
     """Everything that the template sets, as plain values; characters without a glyph are replaced and told."""
     style, words = document.style, document.words
+    found = parts(document)
+    size = largest([part for part in found if part.first])
     lost = missing_note(document.texts(), words)
     logo = style.picture
     return {
@@ -57,7 +61,9 @@ def data(document: Content) -> dict[str, Any]:
         "accent": style.accent,
         "page": words.table["report.page"],
         "notes": [drawable(note) for note in (*document.notes, lost) if note],
-        "parts": [_part(part) for part in parts(document)],
+        "no_advice": words.text("report.no_advice_short"),
+        "size": size,
+        "parts": [_part(part, size if part.first else DETAILS) for part in found],
     }
 
 
@@ -75,13 +81,14 @@ def _template() -> bytes:
     return (resources.files("allocator") / "resources" / "report" / "report.typ").read_bytes()
 
 
-def _part(part: Part) -> dict[str, Any]:
-    pieces = [_piece(piece) for piece in part.pieces]
+def _part(part: Part, size: float) -> dict[str, Any]:
+    room = HALF if part.half else WIDTH
+    pieces = [_piece(piece, room, size) for piece in part.pieces]
     title = "" if part.quiet else drawable(part.title)
     return {"title": title, "first": part.first, "half": part.half, "pieces": pieces}
 
 
-def _piece(piece: Shown) -> dict[str, Any]:
+def _piece(piece: Shown, room: float, size: float) -> dict[str, Any]:
     if isinstance(piece, Figures):
         tiles = [
             {"label": drawable(t.label), "text": drawable(t.text), "note": drawable(t.note), "tone": t.tone}
@@ -89,19 +96,18 @@ def _piece(piece: Shown) -> dict[str, Any]:
         ]
         return {"kind": "tiles", "tiles": tiles}
     if isinstance(piece, Drawn):
-        return _table(piece)
+        return _table(piece, widths(piece.table, piece.shown, room, size))
     kind = "verdict" if isinstance(piece, Verdict) else "heading" if isinstance(piece, Heading) else "line"
     tone = piece.tone if isinstance(piece, Verdict | Line) else ""
     return {"kind": kind, "text": drawable(piece.text), "tone": tone}
 
 
-def _table(found: Drawn) -> dict[str, Any]:
+def _table(found: Drawn, laid: Widths) -> dict[str, Any]:
     table = found.table
-    shown = [j for j, c in enumerate(table.columns) if c.kind != "picture" or found.graphs]
     rows = []
     for i, row in enumerate(table.rows):
         cells: list[dict[str, Any]] = []
-        for j in shown:
+        for j in found.shown:
             content = cell(row[j])
             if table.columns[j].kind == "picture":
                 cells.append({"graph": _graph(found.graphs[i])})
@@ -111,7 +117,9 @@ def _table(found: Drawn) -> dict[str, Any]:
     return {
         "kind": "table",
         "title": "" if found.quiet else drawable(table.title),
-        "columns": [{"head": drawable(table.columns[j].head), "kind": table.columns[j].kind} for j in shown],
+        "columns": [{"head": drawable(table.columns[j].head), "kind": table.columns[j].kind} for j in found.shown],
+        "widths": laid.columns,
+        "single": laid.single,
         "rows": rows,
         "note": drawable(found.note),
     }
