@@ -195,7 +195,7 @@ def _totals(book: Book) -> dict[str, dict[str, float]]:
         frame = getattr(book, table)
         if len(frame):
             by = frame.groupby("currency", sort=True)["value"].agg(lambda v: math.fsum(v.dropna()))
-            out[table] = {str(c) or "–": float(v) for c, v in by.items()}
+            out[table] = {str(c) or "–": round(float(v), 4) for c, v in by.items()}
     return out
 
 

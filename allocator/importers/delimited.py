@@ -141,7 +141,7 @@ def parse(data: bytes, file: str, table: str, id_headers: Iterable[str] | None =
     numbers = np.delete(np.arange(2, len(frame) + len(odd) + 2), [r[0] - 2 for r in odd]) + skipped
     ragged = [row for row in odd if row[3].strip(f'{delimiter}" \t\r\n\u3000')]
     blank = len(odd) - len(ragged)
-    ragged, remarks, unit = _without_remarks(ragged, skipped, delimiter, file)
+    ragged, remarks, unit = without_remarks(ragged, skipped, delimiter, file)
     ids = {header_key(h) for h in id_headers or [h for h, c in known_headers(table).items() if c == "client_id"]}
     at = next((i for i, h in enumerate(header) if header_key(h) in ids), None)
     issues = [ragged_issues(ragged, skipped, delimiter, at).assign(file=file, table=table), remarks.assign(table=table)]
@@ -176,7 +176,7 @@ def parse(data: bytes, file: str, table: str, id_headers: Iterable[str] | None =
     )
 
 
-def _without_remarks(
+def without_remarks(
     ragged: list[tuple[int, int, int, str]], skipped: int, delimiter: str, file: str
 ) -> tuple[list[tuple[int, int, int, str]], pd.DataFrame, Way | None]:
     """Take notes and a unit out of records of another width; also issues for them, and the unit."""

@@ -26,9 +26,11 @@ from allocator.importers.delimited import (
     read_bytes,
     refuse_binary,
     without_preamble,
+    without_remarks,
 )
 from allocator.importers.tables import CSV, PARQUET, arrow_frame, ending_of, from_parquet, read_one
 from allocator.issues import INFO, concat, issue_table
+from allocator.remarks import only_text, refuse_unit, stated_unit, with_unit_below
 from allocator.typing import IntArray
 from allocator.validate import RawTable, header_key, known_headers
 
@@ -66,7 +68,7 @@ def pieces(path: Path, table: str, scratch: Path, *, small: int = SMALL, piece: 
     ending = ending_of(path)
     if path.stat().st_size <= small or ending not in (*CSV, *PARQUET):
         if ending in CSV:
-            yield parse(read_bytes(path), path.name, table)
+            yield with_unit_below(parse(read_bytes(path), path.name, table))
         else:
             yield from_parquet(path) if ending in PARQUET else read_one(path, table)
         return
@@ -117,6 +119,9 @@ def _csv(source: _Csv, piece: int) -> Iterator[RawTable]:
         text = body[:PEEK].decode("utf-8", "ignore")
         delimiter = forced or delimiter_of(text, set(known_headers(source.table)))
         header = one_record(text, delimiter)
+        first = text.splitlines()[1:2]
+        if first and stated_unit(only_text(one_record(first[0], delimiter))) is not None:
+            refuse_unit(source.name, 2 + skipped)  # pieces are read apart: it would hold for the first one only
         ragged: list[tuple[int, int, int, str]] = []
 
         def keep(row: Any) -> str:
@@ -167,9 +172,11 @@ def _leftover(source: _Csv, header: list[str], found: tuple[list[tuple[int, int,
     """What the file has besides rows: records of another width, blank ones, its encoding."""
     odd, skipped, delimiter = found
     ragged = [row for row in odd if row[3].strip(f'{delimiter}" \t\r\n\u3000')]
+    ragged, remarks, _ = without_remarks(ragged, skipped, delimiter, source.name)
     ids = {h for h, c in known_headers(source.table).items() if c == "client_id"}
     at = next((i for i, h in enumerate(header) if header_key(h) in ids), None)
     issues = [ragged_issues(ragged, skipped, delimiter, at).assign(file=source.name, table=source.table)]
+    issues.append(remarks.assign(table=source.table))
     if source.encoding:
         issues.append(
             issue_table(

@@ -13,10 +13,12 @@ import xlsxwriter
 
 import allocator as al
 from allocator.book import Book
+from allocator.importers.streamed import pieces
 from allocator.remarks import is_note
 from allocator.totals import is_total
 
 HEAD = "客户号,名称,资产类别,市值\n"
+WHOLE = {"client_id": ["x"], "name": ["x"], "asset_class": ["gold"], "value": [1.0]}
 
 
 @pytest.fixture
@@ -70,6 +72,37 @@ def test_a_unit_below_the_header_holds_for_all_amounts(read: Callable[..., Book]
 def test_a_unit_that_stands_too_late_is_refused(read: Callable[..., Book], commas: str) -> None:
     with pytest.raises(al.InputError, match="row 3 states a unit"):
         read(f"{HEAD}C1,黄金,黄金,1.1\n单位：万元{commas}\n")
+
+
+@pytest.mark.parametrize("commas", ["", ",,,"])
+@pytest.mark.parametrize("row", [1, 3])
+def test_a_file_in_pieces_is_refused_for_a_unit_that_would_hold_for_one_piece(
+    tmp_path: Path, commas: str, row: int
+) -> None:
+    lines = [HEAD.strip(), "C1,黄金,黄金,1.1", "C2,黄金,黄金,2.2", "C3,黄金,黄金,3.3"]
+    lines.insert(row, f"单位：万元{commas}")
+    path = tmp_path / "持仓.csv"
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+
+    def read() -> None:
+        for part in pieces(path, "holdings", tmp_path, small=0, piece=48):
+            al.read_book({"holdings": part} if len(part.frame) else pd.DataFrame(WHOLE))
+
+    with pytest.raises(al.InputError, match=f"row {row + 1} states a unit"):
+        read()
+    # small enough to be read whole, the first row holds for all
+    if row == 1:
+        (whole,) = pieces(path, "holdings", tmp_path)
+        assert al.read_book({"holdings": whole}).holdings["value"].tolist() == [11000.0, 22000.0, 33000.0]
+
+
+def test_notes_are_told_alike_in_pieces(tmp_path: Path) -> None:
+    path = tmp_path / "持仓.csv"
+    path.write_text(f"{HEAD}C1,黄金,黄金,1.1\nC2,黄金,黄金,2.2\n制表人：某某\n", "utf-8")
+    parts = list(pieces(path, "holdings", tmp_path, small=0, piece=48))
+    assert sum(len(p.frame) for p in parts) == 2
+    assert (sum(p.lost for p in parts), sum(p.ignored for p in parts)) == (0, 1)
+    assert [c for p in parts for c in p.issues["code"]] == ["note_row"]
 
 
 def test_a_mapping_settles_a_unit_that_stands_too_late(tmp_path: Path) -> None:
