@@ -186,10 +186,9 @@ class Analysis(Clients):
         InputError
             No such client in this result.
         """
-        i = self.index(client_id)
-        tables = {name: getattr(self, name) for name in ("summary", "buckets", "rules", "limits", "holdings", "issues")}
-        del i
-        return {name: t[t["client_id"] == client_id].reset_index(drop=True) for name, t in tables.items()}
+        self.index(client_id)
+        names = ("summary", "buckets", "rules", "limits", "holdings", "issues")
+        return {name: self._part(name, client_id) for name in names}
 
     def compare(self, other: Analysis) -> pd.DataFrame:
         """What differs from another analysis of the same clients: another framework, other bands, a later day.

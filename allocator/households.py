@@ -145,8 +145,7 @@ class Household(Clients):
             No such client in this result.
         """
         self.analysis.index(client_id)
-        tables = {name: getattr(self, name) for name in TABLES}
-        return {name: t[t["client_id"] == client_id].reset_index(drop=True) for name, t in tables.items()}
+        return {name: self._part(name, client_id) for name in TABLES}
 
     def __repr__(self) -> str:
         counts = self.firewall["status"].value_counts()

@@ -189,9 +189,8 @@ class Plan(Clients):
         InputError
             No such client in this result.
         """
-        own = {name: getattr(self, name) for name in TABLES}
         tables: dict[str, Any] = {"before": self.before.select(client_id), "after": self.after.select(client_id)}
-        return tables | {name: t[t["client_id"] == client_id].reset_index(drop=True) for name, t in own.items()}
+        return tables | {name: self._part(name, client_id) for name in TABLES}
 
     def explain(self, client_id: str, lang: str = "") -> Sentences:
         """Say in sentences what the plan does for a client: the verdict, why each trade, and what holds it back.

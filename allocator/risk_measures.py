@@ -124,8 +124,7 @@ class RiskMeasures(Clients):
             No such client in this result.
         """
         self.analysis.index(client_id)
-        tables = {name: getattr(self, name) for name in ("summary", "holdings", "classes", "buckets", "goals")}
-        return {name: t[t["client_id"] == client_id].reset_index(drop=True) for name, t in tables.items()}
+        return {name: self._part(name, client_id) for name in ("summary", "holdings", "classes", "buckets", "goals")}
 
     def __repr__(self) -> str:
         s, g = self.summary, self.goals

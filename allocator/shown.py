@@ -9,10 +9,15 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 FACES: Final = "allocator.reporting.faces"
 """Module with ``html(result)``, the HTML of every kind of result."""
+
+
+MANY: Final = 100_000
+"""Rows of a table from which on one client is looked for by comparing all."""
 
 
 class Sentences(tuple[str, ...]):
@@ -46,6 +51,28 @@ class Clients(Shown):
 
     A subclass has ``client_ids`` and ``select(client_id)``.
     """
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[Any, dict[str, Any]]]:
+        """Of tables that were asked: the table, and where the rows of each client are."""
+        return {}
+
+    def _part(self, name: str, client_id: str) -> Any:
+        """Rows of a client in one of the tables, counted from 0.
+
+        Where the rows are is found out once for a table of a usual size: reports ask for every client in turn.
+        """
+        table = getattr(self, name)
+        if len(table) > MANY:
+            return table[table["client_id"] == client_id].reset_index(drop=True)
+        known, places = self._places.get(name, (None, {}))
+        if known is not table:
+            places = table.groupby("client_id", sort=False).indices
+            self._places[name] = table, places
+        at = places.get(client_id, ())
+        whole = len(at) > 0 and at[-1] - at[0] + 1 == len(at)
+        found = table.iloc[at[0] : at[-1] + 1] if whole else table.iloc[list(at)]
+        return found.reset_index(drop=True)
 
     def __getitem__(self, client_id: str) -> One:
         self.select(client_id)  # an unknown client is refused here, not when the first table is asked for

@@ -116,8 +116,7 @@ class Stages(Clients):
             No such client in this result.
         """
         tables: dict[str, Any] = {"plans": [plan.select(client_id) for plan in self.plans]}
-        own = {name: getattr(self, name) for name in ("table", "reached", "undone")}
-        return tables | {name: t[t["client_id"] == client_id].reset_index(drop=True) for name, t in own.items()}
+        return tables | {name: self._part(name, client_id) for name in ("table", "reached", "undone")}
 
     def __repr__(self) -> str:
         s = self.summary

@@ -159,8 +159,7 @@ class Stress(Clients):
             No such client in this result.
         """
         self.analysis.index(client_id)
-        tables = {name: getattr(self, name) for name in ("summary", "limits", "holdings", "worst")}
-        return {name: t[t["client_id"] == client_id].reset_index(drop=True) for name, t in tables.items()}
+        return {name: self._part(name, client_id) for name in ("summary", "limits", "holdings", "worst")}
 
     def __repr__(self) -> str:
         lines = [f"Stress of {len(self):,} clients in {len(self.names)} scenarios ({self.scenarios.name})"]

@@ -109,6 +109,8 @@ FIRST: Final = (
     Maker("suitability", first.suitability, half=True),
 )
 """The first page holds what a conversation needs, in the order in which it is talked through."""
+UNPLANNED: Final = ("infeasible", "unfunded", "insolvent", "invalid")
+"""Statuses of plans that are none."""
 DETAILS: Final = (
     Maker("trades", details.trades),
     Maker("limits", details.limits),
@@ -156,7 +158,7 @@ def content_of(source: Source, client_id: str) -> Content:
     words = facts.words
     return Content(
         words=words,
-        title=words.text("report.title" if facts.planned is None else "report.title_planned"),
+        title=words.text("report.title" if _unplanned(facts) else "report.title_planned"),
         client=clean(facts.client_id),
         day=words.text("report.day", day=facts.me.analysis.on.isoformat()),
         subtitle=_subtitle(facts),
@@ -175,6 +177,11 @@ def _made(makers: tuple[Maker, ...], facts: Facts, level: int) -> tuple[Section,
         for m, pieces in made
         if pieces
     )
+
+
+def _unplanned(facts: Facts) -> bool:
+    """Whether the report has no plan to show, because none was asked for or none can be made."""
+    return facts.planned is None or facts.planned["status"] in UNPLANNED
 
 
 def _subtitle(facts: Facts) -> str:

@@ -60,15 +60,17 @@ MONEY: Final = {
 """Amounts of each table, rounded to cents in JSON."""
 
 
-def household_sheet(found: Household, client_id: str, words: Words) -> Blocks:
+def household_sheet(found: Household, client_id: str, words: Words, me: Client | None = None) -> Blocks:
     """One family in full.
+
+    ``me`` is the same client, where somebody has found them already.
 
     Raises
     ------
     InputError
         No such client in the book.
     """
-    me = Client.of(found.analysis, client_id, words)
+    me = me or Client.of(found.analysis, client_id, words)
     tables = {name: rows_of(t) for name, t in found.select(client_id).items()}
     fire, reserve = tables["firewall"][0], tables["reserve"][0]
     return (

@@ -147,14 +147,16 @@ class Facts:
         shown = options_id(source.options, client_id)
         if shown not in source.hashes:
             raise InputError("no such client in this book; see the client_id column, capitals and leading zeros count")
-        me = Client.of(source.analysis, shown, source.words)
+        result, place = source.result, source.analysis.index(shown)
+        tables = result.select(shown)
+        today = tables["before"] if isinstance(result, Plan) else tables
+        me = Client(source.analysis, place, today, source.words)
         if source.options.hide_amounts:
             me = replace(me, words=shares_only(me.words, me.total))
-        if not isinstance(source.result, Plan):
+        if not isinstance(result, Plan):
             return cls(source, me, None, {})
-        tables = source.result.select(shown)
         moved = len(tables["trades"]) > 0
-        then = replace(Client.of(source.result.after, shown, me.words)) if moved else None
+        then = Client(result.after, place, tables["after"], me.words) if moved else None
         return cls(source, me, then, tables)
 
     @property
@@ -190,17 +192,17 @@ class Facts:
     @cached_property
     def risk_blocks(self) -> Blocks:
         """The client's sheet of risk measures."""
-        return risk_sheet(self.source.risk, self.client_id, self.words)
+        return risk_sheet(self.source.risk, self.client_id, self.words, self.me)
 
     @cached_property
     def stress_blocks(self) -> Blocks:
         """The client's sheet of the stress test."""
-        return stress_sheet(self.source.stress, self.client_id, self.words)
+        return stress_sheet(self.source.stress, self.client_id, self.words, self.me)
 
     @cached_property
     def household_blocks(self) -> Blocks:
         """The client's sheet of the household."""
-        return household_sheet(self.source.household, self.client_id, self.words)
+        return household_sheet(self.source.household, self.client_id, self.words, self.me)
 
     @cached_property
     def firewall(self) -> Row:

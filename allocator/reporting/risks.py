@@ -24,15 +24,17 @@ LIKELY: Final = 0.5
 """A goal missed less often than the first is safe, one missed more often than the second is not: house judgement."""
 
 
-def risk_sheet(measures: RiskMeasures, client_id: str, words: Words) -> Blocks:
+def risk_sheet(measures: RiskMeasures, client_id: str, words: Words, me: Client | None = None) -> Blocks:
     """One client: how bad years look, where the volatility comes from, and how likely goals are missed.
+
+    ``me`` is the same client, where somebody has found them already.
 
     Raises
     ------
     InputError
         No such client in the book.
     """
-    me = Client.of(measures.analysis, client_id, words)
+    me = me or Client.of(measures.analysis, client_id, words)
     tables = measures.select(client_id)
     row = rows_of(tables["summary"])[0]
     known = not math.isnan(row["volatility"])

@@ -53,14 +53,16 @@ def _months(stages: Stages) -> int:
 def _stage(r: Row, words: Words, *, repaid: bool) -> tuple[Cell | str, ...]:
     today, status = not r["stage"], str(r["status"])
     money = (r["sells"], r["buys"], *([r["repaid"]] if repaid else []), r["cost"] + r["tax"])
-    verified = Cell(words.text("say.yes"), "good") if r["certificate"] else Cell(words.text("say.no"), "bad")
+    verified: Cell | str = DASH
+    if not today:  # where nothing is planned yet, nothing can be verified: NA, which is neither true nor false
+        verified = Cell(words.text("say.yes"), "good") if r["certificate"] else Cell(words.text("say.no"), "bad")
     return (
         words.text("head.today") if today else r["date"].strftime("%Y-%m-%d"),
         DASH if today else Cell(words.text(f"status.{status}"), PLAN_TONES[status]),
         words.number(r["score"], 0),
         str(int(r["limits_exceeded"])),
         *(words.money(x, short=True) if x > 0 else DASH for x in money),
-        DASH if today else verified,
+        verified,
     )
 
 

@@ -21,15 +21,17 @@ BAD: Final = 0.3
 costs a balanced family."""
 
 
-def stress_sheet(stress: Stress, client_id: str, words: Words) -> Blocks:
+def stress_sheet(stress: Stress, client_id: str, words: Words, me: Client | None = None) -> Blocks:
     """One client in every scenario: what the worst one does, a table, what breaks, and where it hits.
+
+    ``me`` is the same client, where somebody has found them already.
 
     Raises
     ------
     InputError
         No such client in the book.
     """
-    me = Client.of(stress.analysis, client_id, words)
+    me = me or Client.of(stress.analysis, client_id, words)
     tables = stress.select(client_id)
     rows, worst = rows_of(tables["summary"]), rows_of(tables["worst"])[0]
     hit = next((r for r in rows if r["scenario"] == worst["scenario"]), None)

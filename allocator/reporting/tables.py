@@ -72,7 +72,12 @@ class Client:
     @cached_property
     def summary(self) -> Row:
         """The client's row of ``Analysis.summary``."""
-        return rows_of(self.tables["summary"])[0]
+        return self.rows("summary")[0]
+
+    @cached_property
+    def _found(self) -> dict[str, list[Row]]:
+        """Rows of tables that were asked for."""
+        return {}
 
     @property
     def framework(self) -> Framework:
@@ -96,7 +101,9 @@ class Client:
 
     def rows(self, table: str) -> list[Row]:
         """Rows of one of the tables."""
-        return rows_of(self.tables[table])
+        if table not in self._found:
+            self._found[table] = rows_of(self.tables[table])
+        return list(self._found[table])
 
     def money(self, amount: float) -> str:
         """An amount with the client's currency."""
