@@ -24,6 +24,8 @@ COLOURS: Final = {"good": "#17694A", "warn": "#7F5200", "bad": "#A12525", "dim":
 WIDTHS: Final = {"number": 17.0, "label": 13.0, "text": 30.0, "sentence": 60.0}
 LONGEST: Final = 31
 """Letters of a sheet's name; more than that Excel refuses."""
+FILTERED: Final = 4
+"""Rows from which on the longest table of a sheet has a filter; Excel allows one to a sheet."""
 SUMS: Final = ("amount", "cost", "tax")
 """Columns of trades that have a sum below them."""
 
@@ -37,7 +39,7 @@ def xlsx(document: Content) -> bytes:
     with Workbook(out, plain) as book:
         book.set_properties(
             {
-                "title": f"{document.title} · {document.client}",
+                "title": document.title,  # the client is in the sheets, not in what a list of files shows
                 "author": document.style.name.of(document.words.lang),
                 "comments": document.notes[0] if document.notes else "",
                 "created": CREATED,
@@ -57,6 +59,8 @@ class _Pages:
     def __init__(self, book: Workbook, document: Content) -> None:
         self.book, self.document = book, document
         self.names: set[str] = set()
+        self.filtered: Drawn | None = None
+        self.total = ""
         self.formats: dict[tuple[Any, ...], Format] = {}
         # headings of columns that are summed; the amount has its currency behind it
         self.summed = tuple(document.words.text(f"head.{k}") for k in SUMS)
@@ -75,7 +79,11 @@ class _Pages:
             row = 3
         widths: dict[int, float] = {}
         frozen = 1 if not head else 2
+        tables = [piece for part in parts for piece in part.pieces if isinstance(piece, Drawn)]
+        longest = max(tables, key=lambda piece: len(piece.table.rows), default=None)
+        self.filtered = longest if longest is not None and len(longest.table.rows) >= FILTERED else None
         for part in parts:
+            self.total = self.document.words.text("head.value") if part.key == "holdings" else ""
             sheet.write_string(row, 0, part.title, self._format(size=12, accent=True))
             row += 1
             for piece in part.pieces:
@@ -91,7 +99,13 @@ class _Pages:
     def _piece(self, sheet: Worksheet, row: int, piece: Shown, widths: dict[int, float]) -> int:
         if isinstance(piece, Drawn | Figures):
             table = piece.table if isinstance(piece, Drawn) else plain(piece)
-            return self._table(sheet, row, table, widths) if isinstance(table, Table) else row
+            if not isinstance(table, Table):
+                return row
+            if piece is self.filtered:
+                top = row + bool(table.title)
+                last = sum(c.kind != "picture" for c in table.columns) - 1
+                sheet.autofilter(top, 0, top + len(table.rows), last)
+            return self._table(sheet, row, table, widths)
         tone = piece.tone if isinstance(piece, Verdict | Line) else ""
         strong = isinstance(piece, Verdict | Heading)
         sheet.write_string(row, 0, piece.text, self._format(tone=tone, bold=strong))
@@ -118,14 +132,14 @@ class _Pages:
         return row + 1
 
     def _sums(self, sheet: Worksheet, table: Table, first: int, shown: list[int]) -> int:
-        """Sums of costs and taxes of trades, which follow when somebody changes a figure."""
+        """Sums of costs, taxes and values of holdings, which follow when somebody changes a figure."""
         row, done = first + len(table.rows), False
         if len(table.rows) < 2:
             return row
         for k, j in enumerate(shown):
             head = table.columns[j].head
             values = [c.text.value for c in (cell(r[j]) for r in table.rows) if isinstance(c.text, Figure)]
-            if head in self.summed[1:] and len(values) == len(table.rows):
+            if head in (*self.summed[1:], self.total or None) and len(values) == len(table.rows):
                 letter = chr(ord("A") + k)
                 form = self._format(unit=_unit(table.rows[0][j]), bold=True, digits=2)
                 sheet.write_formula(row, k, f"=SUM({letter}{first + 1}:{letter}{row})", form, round(sum(values), 2))
