@@ -13,7 +13,7 @@ from allocator.documents.drawn import Drawn, Part, Shown
 from allocator.documents.widths import GAP, SMALL, measured, widths
 from allocator.reporting.blocks import Figures, Heading, Verdict, cell
 
-SIZES: Final = tuple(round(9.2 - 0.2 * k, 1) for k in range(11))
+SIZES: Final = tuple(round(8.8 - 0.2 * k, 1) for k in range(10))
 """Points of the text of the first page, the largest first."""
 DETAILS: Final = 8.4
 """Points of the text after the first page."""

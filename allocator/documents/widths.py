@@ -86,12 +86,16 @@ def _shared(natural: Sequence[float], kinds: Sequence[Kind], room: float, least:
         for k in loose or (0,):
             out[k] += spare * SHARES[kinds[k]] / whole if loose else spare
         return out
-    # the narrowest first: what they leave over goes to the others
-    order = sorted(loose, key=lambda k: natural[k] / SHARES[kinds[k]])
+    # each keeps its least; of the rest those that ask for little get theirs first, and leave more to the others
+    for k in loose:
+        out[k] = min(natural[k], least)
+        left -= out[k]
+    order = sorted(loose, key=lambda k: (natural[k] - out[k]) / SHARES[kinds[k]])
     for place, k in enumerate(order):
         fair = left * SHARES[kinds[k]] / sum(SHARES[kinds[m]] for m in order[place:])
-        out[k] = min(natural[k], max(fair, least))
-        left -= out[k]
+        more = min(natural[k] - out[k], fair)
+        out[k] += more
+        left -= more
     return out
 
 
