@@ -9,7 +9,9 @@ import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 from fnmatch import fnmatchcase
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -234,6 +236,18 @@ def test_verifier_stands_alone(family: str) -> None:
 def test_heavy_packages_are_imported_where_they_are_used(module: str) -> None:
     roots = {m.partition(".")[0] for m in imports(MODULES[module], lazy=False)}
     assert not roots & HEAVY
+
+
+def test_what_is_imported_is_declared() -> None:
+    """Every package that the product imports is a dependency, or one of an extra that a user can install."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = [d for name, extra in project["optional-dependencies"].items() if name != "dev" for d in extra]
+    said = {re.split(r"[^\w.-]", d)[0].lower().replace("_", "-") for d in project["dependencies"] + extras}
+    homes = packages_distributions()
+    for module, path in MODULES.items():
+        roots = {m.partition(".")[0] for m in imports(path, lazy=True)}
+        for root in roots - {"allocator"} - sys.stdlib_module_names:
+            assert said & {d.lower().replace("_", "-") for d in homes[root]}, f"{module} imports {root}"
 
 
 # ---- light entry points
