@@ -68,6 +68,7 @@ def commands(book: Path, out: Path) -> dict[str, list[str]]:
     """
     one = [str(book), "--client", CLIENT, "--date", DAY]
     every = [str(book), "--date", DAY]
+    hidden = ["--pseudonymise", "--key", str(book / "key"), "--formats", "html,pdf,xlsx", "--workers", "1"]
     return {
         "check": ["check", *every],
         "check_json": ["check", *every, "--json"],
@@ -83,8 +84,7 @@ def commands(book: Path, out: Path) -> dict[str, list[str]]:
         "import": ["import", str(book), "-o", str(out / "clean")],
         "batch": ["batch", str(book), "--out", str(out / "run"), "--date", DAY, "--workers", "1"],
         "report": ["report", *one, "-o", str(out / "page.html")],
-        "reports": ["report", *every, "--out", str(out / "reports"), "--formats", "html,pdf,xlsx", "--workers", "1"]
-        + ["--pseudonymise", "--key", str(book / "key")],
+        "reports": ["report", *every, "--out", str(out / "reports"), *hidden],
         "ledger": ["ledger", "add", str(book), "--ledger", str(out / "ledger"), "--date", DAY],
     }
 
