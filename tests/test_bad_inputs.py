@@ -246,7 +246,10 @@ def test_hostile_text(harm: str, tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main(["report", str(holdings), "--client", ids[0], "-o", str(tmp_path / "page.html"), *day]) in (0, 3)
     page = (tmp_path / "page.html").read_text("utf-8")
     assert "<script>alert(1)" not in page
-    assert main(["batch", str(holdings), "--out", str(folder), "--check-only", "--csv", "--workers", "1", *day]) in (0, 3)
+    assert main(["batch", str(holdings), "--out", str(folder), "--check-only", "--csv", "--workers", "1", *day]) in (
+        0,
+        3,
+    )
     shown = "".join(capsys.readouterr())
     assert not {c for c in shown + page if unicodedata.category(c) in ("Cc", "Cf", "Cs")} - {"\n", "\t", "\r"}
     assert {p.name for p in tmp_path.iterdir()} == {"h.csv", "in", "page.html"}

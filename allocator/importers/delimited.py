@@ -19,6 +19,7 @@ import pandas as pd
 from allocator.cells import clean_text
 from allocator.conversions import conversion_table
 from allocator.errors import InputError
+from allocator.importers.big5 import BLOCK, refuse_big5
 from allocator.importers.layout import NEEDED, SEARCHED, Layout, find_layout
 from allocator.issues import ERROR, INFO, concat, issue_table
 from allocator.raw_tables import without_unit
@@ -257,6 +258,7 @@ def _utf8(data: bytes, file: str) -> tuple[bytes, str]:
             raise InputError(
                 f"{file}: line {line} has a broken {encoding or 'UTF-8'} character; save the file again as CSV UTF-8"
             ) from error
+        refuse_big5(body[error.start - error.start % BLOCK :][:BLOCK], line, file)
         try:
             body, encoding = body.decode("gb18030").encode(), "gb18030"
         except UnicodeDecodeError:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from allocator.errors import InputError
+from allocator.importers.big5 import BLOCK, refuse_big5
 from allocator.importers.delimited import (
     BOMS,
     PEEK,
@@ -237,7 +238,7 @@ def _decodes(path: Path, encoding: str) -> bool:
     decoder = codecs.getincrementaldecoder(encoding)("strict")
     line = 1
     with opened(path) as file:
-        while part := file.read(1 << 22):
+        while part := file.read(BLOCK):
             _no_nul(part, line, path.name)
             try:
                 decoder.decode(part)
@@ -245,6 +246,7 @@ def _decodes(path: Path, encoding: str) -> bool:
                 if nearly_utf8(part[max(0, error.start - PEEK) : error.start + PEEK]):
                     line += part[: error.start].count(b"\n")
                     raise InputError(f"{path.name}: line {line} {_BROKEN.format('UTF-8')}") from error
+                refuse_big5(part, line + part[: error.start].count(b"\n"), path.name)
                 return False
             line += part.count(b"\n")
     return not decoder.getstate()[0]

@@ -7,7 +7,9 @@ value as blanks. Both are found here, streaming, before it sees the file.
 from __future__ import annotations
 
 import io
+import lzma
 import re
+import struct
 import zipfile
 import zlib
 from dataclasses import dataclass, field
@@ -37,6 +39,19 @@ _UNSOLVED: Final = re.compile(
 _HIDDEN: Final = re.compile(rb"<(?:\w+:)?row\s[^>]*?hidden=[\"'](?:1|true)[\"'][^>]*>")
 _NUMBER: Final = re.compile(rb"\br=[\"']([0-9]{1,7})[\"']")
 _R_ID: Final = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+
+BROKEN: Final = (
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    NotImplementedError,
+    EOFError,
+    KeyError,
+    OSError,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+)
+"""What opening a zip file that is cut off or spoiled may raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +92,13 @@ def scan(data: bytes, name: str) -> Scan:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as book:
             return _scan(book, name)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError, KeyError, zlib.error) as error:
+    except BROKEN as error:
         raise InputError(_not_a_workbook(data, name)) from error
     except RuntimeError as error:  # what zipfile says of an encrypted part
         raise InputError(f"{name}: the workbook is encrypted; save it without a password") from error
     except (ElementTree.ParseError, expat.ExpatError) as error:
+        raise InputError(_damaged(name)) from error
+    except (ValueError, OverflowError) as error:  # places that lie outside the file, numbers that are none
         raise InputError(_damaged(name)) from error
 
 
