@@ -34,7 +34,7 @@ def refuse_big5(data: bytes, line: int, file: str) -> None:
 
 
 def _share(data: bytes, encoding: str, *rows: tuple[int, int]) -> float:
-    """Share of the characters beyond ASCII whose first byte of two is in one of the rows; 0 for what is no such text."""
+    """Share of what is beyond ASCII whose first byte of two is in one of the rows; 0 for what is no such text."""
     try:
         text = codecs.getincrementaldecoder(encoding)("strict").decode(data)
     except UnicodeDecodeError:
