@@ -86,8 +86,8 @@ class Planner:
             return self._finish(i, x, problem, nothing(problem))
         try:
             trades = optimise(problem, x, total)
-        except SolveError:
-            trades = nothing(problem)
+        except SolveError:  # that nothing was found is not that nothing would help
+            return ClientPlan("invalid", reason="no_verified_plan")
         if trades is None:
             clash = tuple(conflicts(problem))
             # where the limits could hold together, it is what must be traded whole that stands in the way
