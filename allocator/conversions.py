@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import pandas as pd
 
+from allocator.issues import readable
+
 COLUMNS: Final = ("what", "file", "table", "sheet", "column", "header", "count", "form", "read_as", "doubtful")
 """Columns of a conversion table: code (key of the ``conversion`` section of the word catalogues), where, the schema's
 column and the header as found, number of cells or rows, form as written, what it was read as, and whether a person
@@ -44,7 +46,7 @@ def conversion_table(rows: Iterable[Mapping[str, Any]] = ()) -> pd.DataFrame:
     rows
         Mappings with keys out of `COLUMNS`; missing ones become empty text, count 0 and not doubtful.
     """
-    frame = pd.DataFrame([dict(r) for r in rows], columns=list(COLUMNS))
+    frame = pd.DataFrame([{k: readable(v) for k, v in r.items()} for r in rows], columns=list(COLUMNS))
     count = pd.to_numeric(frame["count"], errors="coerce").fillna(0).astype("int64")
     doubtful = frame["doubtful"].map(lambda v: v is True).astype(bool)
     out = frame.astype("object").where(frame.notna(), "").astype("str")

@@ -34,8 +34,24 @@ def issue_table(rows: Iterable[Mapping[str, Any]] = ()) -> pd.DataFrame:
     pandas.DataFrame
         One row per issue, text columns except the integer ``row``.
     """
-    frame = pd.DataFrame([dict(r) for r in rows], columns=list(COLUMNS))
+    frame = pd.DataFrame([{k: readable(v) for k, v in r.items()} for r in rows], columns=list(COLUMNS))
     return _typed(frame)
+
+
+def readable(value: Any) -> Any:
+    """Give text without what cannot be written down; anything else as it is.
+
+    Where the locale knows no Chinese (``LC_ALL=C``), Python has the bytes of a file's name as lone surrogates: they are
+    its name in UTF-8. Any other lone surrogate becomes ``?``.
+    """
+    if not isinstance(value, str) or value.isascii():
+        return value
+    for way in ("surrogateescape", "replace"):
+        try:
+            return value.encode("utf-8", way).decode("utf-8", "replace")
+        except UnicodeEncodeError:
+            continue
+    return value
 
 
 def concat(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:

@@ -14,7 +14,7 @@ import pandas as pd
 from allocator.cells import Positions
 from allocator.columns import AMOUNTS
 from allocator.conversions import conversion_table
-from allocator.issues import issue_table
+from allocator.issues import issue_table, readable
 from allocator.schema import TABLES, Column
 from allocator.ways import PLAIN, Way, split_unit
 
@@ -71,6 +71,9 @@ class RawTable:
     sheet: str = ""
     ways: Mapping[str, Way] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "file", readable(self.file))
 
 
 def header_key(header: object) -> str:
