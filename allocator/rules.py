@@ -26,6 +26,8 @@ MISMATCH: Final = 0.01
 WHOLE: Final = 1e-6
 """How far the weights of a fund may be from 1."""
 
+_ISIN: Final = re.compile("[A-Z]{2}[A-Z0-9]{9}[0-9]")
+
 Mask = NDArray[np.bool_]
 
 
@@ -127,6 +129,37 @@ def value_agrees(rows: pd.DataFrame, alive: Mask) -> tuple[pd.DataFrame, list[No
     return rows, _note(off, "value", "value_mismatch", [f"{p:.2f}" for p in product[off]], severity=WARNING)
 
 
+def isin_checks(rows: pd.DataFrame, alive: Mask) -> tuple[pd.DataFrame, list[Note]]:
+    """Point out ISINs that are none, by length or check digit (ISO 6166, annex A); they are used as they stand."""
+    codes, words = pd.factorize(rows["isin"])
+    wrong = np.array([word != "" and not is_isin(str(word)) for word in words], dtype=bool)[codes]
+    return rows, _note(alive & wrong, "isin", "bad_isin", severity=WARNING)
+
+
+def isin_classes(rows: pd.DataFrame, alive: Mask) -> tuple[pd.DataFrame, list[Note]]:
+    """Point out holdings of a client whose class is written otherwise than that of the same ISIN before it."""
+    inside = np.flatnonzero(alive & ((rows["isin"] != "") & (rows["asset_class"] != "")).to_numpy(dtype=bool))
+    part = rows.iloc[inside]
+    first = part.groupby(["client_id", "isin"])["asset_class"].transform("first")
+    other = (part["asset_class"].str.casefold() != first.str.casefold()).to_numpy(dtype=bool)
+    if not other.any():
+        return rows, []
+    note = Note(inside[other], "isin", "isin_classes", WARNING, list(first[other]), list(part["isin"][other]))
+    return rows, [note]
+
+
+def is_isin(word: str) -> bool:
+    """Whether a text is an ISIN: two letters, nine letters or digits, and a check digit by Luhn's rule.
+
+    Letters count as two digits, A as 10 to Z as 35 (ISO 6166, annex A).
+    """
+    if not _ISIN.fullmatch(word.upper()):
+        return False
+    digits = [int(d) for c in word.upper() for d in str(int(c, 36))]
+    total = sum(d if i % 2 == 0 else sum(divmod(2 * d, 10)) for i, d in enumerate(reversed(digits)))
+    return total % 10 == 0
+
+
 def not_future(rows: pd.DataFrame, alive: Mask) -> tuple[pd.DataFrame, list[Note]]:
     """Point out values dated after today."""
     late = alive & (rows["as_of"] > pd.Timestamp(date.today())).to_numpy()
@@ -193,7 +226,17 @@ def weights_add_up(rows: pd.DataFrame, alive: Mask) -> tuple[pd.DataFrame, list[
 
 
 RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
-    "holdings": (fill_ids, no_repeats("holdings"), ids_differ, value_agrees, not_future, not_zero, restricted),
+    "holdings": (
+        fill_ids,
+        no_repeats("holdings"),
+        ids_differ,
+        isin_checks,
+        isin_classes,
+        value_agrees,
+        not_future,
+        not_zero,
+        restricted,
+    ),
     "clients": (no_repeats("clients"),),
     "debts": (not_zero,),
     "products": (no_repeats("products"),),

@@ -52,6 +52,8 @@ NUMBERS: tuple[Case, ...] = (
     ("yuan-word", {"value": "100元"}, "currency_sign", "warning", 100.0),
     ("other-sign", {"value": "$100", "currency": "CNY"}, "currency_sign", "error", None),
     ("too-large", {"value": "1e16"}, "out_of_range", "error", None),
+    ("isin-check-digit", {"isin": "US0378331006"}, "bad_isin", "warning", "US0378331006"),
+    ("isin-right", {"isin": "US0378331005"}, "", "", "US0378331005"),
     ("quantity-price-mismatch", {"value": "100", "quantity": "2", "price": "20"}, "value_mismatch", "warning", 100.0),
 )
 CURRENCIES: tuple[Case, ...] = (
@@ -138,6 +140,13 @@ BOOKS: tuple[tuple[str, tuple[dict[str, Any], ...], dict[str, Any], dict[str, st
         {},
         {"band_missing": "error", "similar_id": "warning", "spending_unknown": "info"},
         {"a": 100.0, "A": 7.0},
+    ),
+    (
+        "isin-in-two-buckets",
+        (holding(isin="US0378331005"), holding(asset_id="y", isin="US0378331005", asset_class="hedge_fund")),
+        {},
+        {"isin_classes": "warning"},
+        {"a": 200.0},
     ),
     ("unknown-class", (holding(), holding(asset_id="y", asset_class="moon rock")), {}, {"unknown_class": "error"}, {}),
     ("missing-rate", (holding(currency="USD"),), {}, {"missing_rate": "error"}, {"a": 0.0}),
@@ -258,3 +267,19 @@ def test_hostile_text(harm: str, tmp_path: Path, capsys: pytest.CaptureFixture[s
         with table.open(encoding="utf-8-sig", newline="") as file:
             assert not [c for row in csv.reader(file) for c in row if c.startswith(("=", "＝", "@"))]
     ANSWERED.add(harm)
+
+
+def test_every_item_is_tried(record_property: Any) -> None:
+    """How many items are tried, here and in the two files beside; no id stands for two of them."""
+    from test_bad_files import BOMBS, READ, REFUSED, WORKBOOKS
+    from test_bad_runs import ANSWERS, CORRELATIONS, PLACES, SHEETS, SHOWN, WRONG
+
+    tables = (NUMBERS, CURRENCIES, BOOKS, READ, REFUSED, WORKBOOKS, BOMBS, WRONG, CORRELATIONS, SHEETS)
+    ids = [case[0] for table in tables for case in table]
+    ids += [*HARM, *ANSWERS, *PLACES, *SHOWN, "chinese-path"]
+    ids += ["parquet", "fifo", "symlink", "absent", "10-gb", "singular", "badly-scaled", "clock-jump"]
+    ids += ["band-none", "band-C9", "band-balancd", "disk-full", "two-runs", "ctrl-c"]
+    assert len(set(ids)) == len(ids)
+    assert set(ids) >= ANSWERED
+    record_property("items tried", len(ids))
+    record_property("answered well in this run so far", len(ANSWERED))

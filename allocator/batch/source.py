@@ -16,6 +16,7 @@ from allocator.importers import read_raw, recognise, sql
 from allocator.importers.delimited import existing_file
 from allocator.importers.streamed import pieces
 from allocator.importers.tables import CSV, EXCEL, OTHER, PARQUET, ending_of, read_one, table_of
+from allocator.issues import readable
 from allocator.schema import TABLES
 from allocator.storage import fingerprint
 from allocator.validate import RawTable, header_key
@@ -113,7 +114,7 @@ def find(source: Any, format: str, more: Mapping[str, Any]) -> Source:
         if plain and path.is_dir():
             found = _listed(path)
         elif plain and ending_of(path) in (*CSV, *PARQUET):
-            found = {"holdings": [Part("holdings", path, path.name)]}
+            found = {"holdings": [Part("holdings", path, readable(path.name))]}
     if not found:
         found = {name: [Part(name, raw=raw)] for name, raw in read_raw(source, format, {}).items()}
     for name, given in more.items():
@@ -132,7 +133,7 @@ def _given(table: str, given: Any) -> list[Part]:
         if path.is_dir():
             return _parts(table, path, path.parent)
         if ending_of(path) in (*CSV, *PARQUET):
-            return [Part(table, path, path.name)]
+            return [Part(table, path, readable(path.name))]
     return [Part(table, raw=read_one(given, table))]
 
 
@@ -150,7 +151,7 @@ def _listed(folder: Path) -> dict[str, list[Part]]:
         if path.is_dir():
             found[table] = _parts(table, path, folder)
         elif ending in (*CSV, *PARQUET):
-            found[table] = [Part(table, path, path.name)]
+            found[table] = [Part(table, path, readable(path.name))]
         else:
             found[table] = [Part(table, raw=read_one(path, table))]
     if not found:

@@ -104,7 +104,7 @@ def _issue_data(issue: Mapping[str, Any], framework: Framework, words: Words, cu
         mend = (
             "、".join(_named(str(issue["table"]), c, words) for c in mend.split(", ")) if words.lang == "zh" else mend
         )
-    elif code in ("same_name", "similar_id"):
+    elif code in ("same_name", "similar_id", "isin_classes"):
         mend = _quoted(mend, words)
     return (value if code == "missing_rate" else _quoted(value, words)), clean(mend)
 

@@ -26,6 +26,7 @@ def test_golden() -> None:
     shown = book.issues["value"].where(book.issues["value"] != "", book.issues["mend"])
     said = shown.groupby(book.issues["code"]).agg(list).to_dict()
     assert said == {
+        "bad_isin": ["US0000000001"],
         "account_excluded": ["Play money", "Play money"],
         "price_of_trade": ["AAA Corp"],
         "draft_activity": ["1"],

@@ -93,6 +93,7 @@ def test_margin_lots_bonds_futures_written_options_and_accruals() -> None:
     ]
     codes = book.issues["code"].value_counts().to_dict()
     assert codes == {
+        "bad_isin": 4,
         "short_as_debt": 1,
         "settled_daily": 1,
         "older_record": 3,

@@ -36,6 +36,7 @@ def test_golden() -> None:
     assert dict(zip(book.fx["currency"], book.fx["rate"], strict=True)) == {"USD": 0.88, "EUR": 0.93}
     codes = book.issues["code"].value_counts().to_dict()
     assert codes == {
+        "bad_isin": 1,
         "accrued_not_added": 1,
         "loan_positive": 1,
         "short_as_debt": 1,

@@ -33,6 +33,7 @@ def test_golden() -> None:
         ["DE0000000002", "government_bond", 0.4],
     ]
     assert set(book.issues["code"]) == {
+        "bad_isin",
         "price_of_trade",
         "mixed_parts",
         "zero_left_out",
