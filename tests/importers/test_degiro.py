@@ -50,9 +50,9 @@ def test_german_with_thousands_overdraft_short_and_pence() -> None:
         [1250.56, "EUR", "overdrawn cash EUR, DEGIRO"],
         [50.0, "EUR", "short position: EOY SHORT"],
     ]
-    assert dict(zip(book.fx["currency"], book.fx["rate"], strict=True)) == { "bad_isin","USD": 0.9, "GBP": 1.15}
+    assert dict(zip(book.fx["currency"], book.fx["rate"], strict=True)) == {"USD": 0.9, "GBP": 1.15}
     codes = set(book.issues["code"])
-    assert codes == {"zero_left_out", "overdrawn_as_debt", "short_as_debt", "class_open"}
+    assert codes == {"bad_isin", "zero_left_out", "overdrawn_as_debt", "short_as_debt", "class_open"}
 
 
 @pytest.mark.parametrize(
