@@ -17,11 +17,14 @@ from allocator.cli_words import Spoken, a_count, command, one_of
 from allocator.command_tools import (
     EXCEEDED,
     EXTRA_TABLES,
+    INTAKE,
     NOTHING,
     OK,
     SET_ASIDE,
+    intake_of,
     print_blocks,
     print_json,
+    tables_of,
 )
 from allocator.i18n import DASH, Words
 from allocator.reporting.blocks import Block, Blocks, Column, Line, Table
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
 Params = Sequence[click.Parameter]
 ENGINES: Final = ("local", "dask")
 MOST: Final = {"workers": 1024, "partition-size": 1_000_000}
-BOOK: Final = ("band", "json", "format", "framework", "assumptions", "day", *EXTRA_TABLES)
+BOOK: Final = ("band", "json", "framework", "assumptions", "day", *INTAKE, *EXTRA_TABLES)
 """Options that the batch shares with the other commands; one client is no matter for it."""
 BAD: Final = ("invalid", "no_band")
 OVER: Final = ("exceeded", "insolvent", "improved", "stuck", "unfunded")
@@ -84,8 +87,8 @@ def batch(said: Words, **options: Any) -> int:
             assumptions=options["assumptions"],
             band=options["band"],
             on=options["day"],
-            format=options["format"],
-            tables={t: options[t] for t in EXTRA_TABLES if options[t] is not None},
+            **intake_of(options),
+            tables=tables_of(options),
             plan=not options["check_only"],
             **{k: options[k] for k in ("explain", "allow_unclassified", "resume", "csv", "raw", "engine", "scheduler")},
             **{k: options[k] for k in ("workers", "partition_size") if options[k] is not None},

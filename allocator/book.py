@@ -13,7 +13,8 @@ import pandas as pd
 from allocator.cells import blank, repeated
 from allocator.conversions import conversion_table, stack
 from allocator.errors import InputError
-from allocator.importers import read_raw
+from allocator.importers.intake import Intake
+from allocator.importers.reading import read_raw
 from allocator.issues import SEVERITIES, WARNING, concat, issue_table
 from allocator.schema import CLIENTS, TABLES
 from allocator.shown import Shown
@@ -197,9 +198,9 @@ def read_book(
     InputError
         Something cannot be read at all; the message says what to do.
     ConfigError
-        ``format`` is unknown, or ``as_client`` is given for a book that names its clients.
+        ``format``, ``as_client``, ``mapping`` or ``params`` is wrong, or does not go with the source.
     """
-    return build_book(read_raw(source, format, tables, as_client, (mapping, params)))
+    return build_book(read_raw(source, Intake(format, as_client, mapping, params), tables))
 
 
 def _of(frame: pd.DataFrame, ids: pd.Index) -> pd.DataFrame:

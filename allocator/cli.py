@@ -22,7 +22,6 @@ from allocator import (
     book_commands,
     command_tools,
     commands,
-    importers,
     intake_commands,
     ledger_commands,
     report_commands,
@@ -35,7 +34,6 @@ from allocator.reporting.terminal import safe_streams
 
 BUG: Final = 1
 INTERRUPTED: Final = 130
-FORMATS: Final = ("auto", *importers.FORMATS)
 GOALS: Final = ("target", "return")
 MOST: Final = {"stages": 40, "months": 120, "points": 200, "horizon": 100}
 """Stages that are planned at most (ten years of quarters), months from one to the next, points of a frontier, and years
@@ -164,12 +162,9 @@ def _book_options(said: Words) -> list[click.Parameter]:
         _option(said, "--client", metavar="ID"),
         _option(said, "--band"),
         _flag(said, "--json", "json"),
-        _option(said, "--format", metavar=_choice(FORMATS), callback=one_of(FORMATS, said), default="auto"),
-        _option(said, "--as-client", metavar="ID"),
-        intake_commands.mapping_option(said),
+        *command_tools.intake_options(said),
         click.Option(["--framework"], metavar="NAME|FILE", default="classic", help=said.text("help.framework_option")),
         _option(said, "--assumptions", metavar="NAME|FILE"),
-        *(_option(said, f"--{t}", metavar="FILE") for t in command_tools.EXTRA_TABLES),
         click.Option(["--date", "day"], metavar="YYYY-MM-DD", callback=a_day(said), help=said.text("help.date")),
         *_both(said),
     ]

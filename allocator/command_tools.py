@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from allocator import importers
+from allocator.cli_words import one_of
 from allocator.errors import AllocatorError, OutputError
 from allocator.i18n import Words
 from allocator.reporting.blocks import Block
@@ -27,6 +29,59 @@ SET_ASIDE: Final = 4
 NOTHING: Final = 5
 
 EXTRA_TABLES: Final = tuple(name for name in TABLES if name != "holdings")
+
+
+FORMATS: Final = ("auto", *importers.FORMATS)
+INTAKE: Final = ("format", "as_client", "mapping", "params")
+"""Options that say how FILE is read, beside further tables: the same for every command that reads one."""
+
+
+def intake_options(said: Words) -> list[click.Parameter]:
+    """Make the options by which every command reads a book."""
+    return [
+        click.Option(
+            ["--format"],
+            metavar=f"[{'|'.join(FORMATS)}]",
+            callback=one_of(FORMATS, said),
+            default="auto",
+            help=said.text("help.format"),
+        ),
+        click.Option(["--as-client"], metavar="ID", help=said.text("help.as-client")),
+        click.Option(["--mapping"], metavar="FILE", help=said.text("help.intake.mapping")),
+        click.Option(
+            ["--param", "params"],
+            metavar="NAME=VALUE",
+            multiple=True,
+            callback=_named_values(said),
+            help=said.text("help.intake.param"),
+        ),
+        *(click.Option([f"--{t}"], metavar="FILE", help=said.text(f"help.{t}")) for t in EXTRA_TABLES),
+    ]
+
+
+def intake_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """How FILE is to be read, as `read_book`, `importers.intake.Intake` and `batch` take it."""
+    return {name: options[name] for name in INTAKE}
+
+
+def tables_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Further tables that the options name."""
+    return {name: options[name] for name in EXTRA_TABLES if options[name] is not None}
+
+
+def _named_values(said: Words) -> Callable[[click.Context, click.Parameter, Any], dict[str, str] | None]:
+    """Make the callback that takes ``NAME=VALUE`` apart; a value stays text, which the database turns into its kind."""
+
+    def check(ctx: click.Context, _: click.Parameter, values: tuple[str, ...]) -> dict[str, str] | None:
+        out = {}
+        for text in values:
+            name, equals, value = text.partition("=")
+            if not equals or not name.isidentifier() or name in out:
+                raise click.UsageError(said.text("error.intake.param"), ctx)
+            out[name] = value
+        return out or None
+
+    return check
 
 
 class NobodyError(AllocatorError):
@@ -57,9 +112,7 @@ def analysed(said: Words, options: dict[str, Any]) -> tuple[Book, Analysis]:
 
     framework = load_framework(options["framework"])
     with progress(said, "reading"):
-        tables = {t: options[t] for t in EXTRA_TABLES}
-        more = {k: options.get(k) for k in ("as_client", "mapping")}
-        book = read_book(options["file"], format=options["format"], **more, **tables)
+        book = read_book(options["file"], **intake_of(options), **tables_of(options))
     if options["client"] is not None:
         book = book.client(known(book, options["client"], said))
     with progress(said, "analysing"):

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 import click
 
 from allocator.cli_words import Spoken, command, one_of
-from allocator.command_tools import EXTRA_TABLES, OK, SET_ASIDE, print_blocks, print_json, progress
+from allocator.command_tools import (
+    EXTRA_TABLES,
+    INTAKE,
+    OK,
+    SET_ASIDE,
+    intake_of,
+    print_blocks,
+    print_json,
+    progress,
+    tables_of,
+)
 from allocator.errors import InputError
 from allocator.i18n import Words
 from allocator.reporting.blocks import Blocks, Column, Heading, Line, Table
@@ -23,13 +33,8 @@ if TYPE_CHECKING:
     from allocator.book import Book
 
 KINDS: Final = ("csv", "parquet")
-READING: Final = frozenset({"file", "format", "as_client", *EXTRA_TABLES})
+READING: Final = frozenset({"file", *INTAKE, *EXTRA_TABLES})
 """Options of commands that read a book which this one has too."""
-
-
-def mapping_option(said: Words) -> click.Option:
-    """Make the option of commands that read a book."""
-    return click.Option(["--mapping"], metavar="FILE", help=said.text("help.intake.mapping"))
 
 
 def import_command(said: Words, book: Sequence[click.Parameter], both: Sequence[click.Parameter]) -> Spoken:
@@ -43,7 +48,7 @@ def import_command(said: Words, book: Sequence[click.Parameter], both: Sequence[
         Options of commands that read a book, and those of all commands.
     """
     params = [
-        *(o for o in book if o.name in READING or o.name == "mapping"),
+        *(o for o in book if o.name in READING),
         click.Option(["-o", "--output"], metavar="FOLDER", help=said.text("help.intake.output")),
         click.Option(["--learn"], metavar="FILE", help=said.text("help.intake.learn")),
         click.Option(
@@ -63,13 +68,13 @@ def import_file(said: Words, output: str | None, learn: str | None, kind: str, *
     """``allocator import``: read, show what was understood, write a mapping and a clean book."""
     from allocator import storage
     from allocator.book import build_book
-    from allocator.importers import read_raw
+    from allocator.importers.intake import Intake
     from allocator.importers.mapping import learn as learned
+    from allocator.importers.reading import read_raw
     from allocator.issues import issue_table
 
     with progress(said, "reading"):
-        more = {t: options[t] for t in EXTRA_TABLES}
-        raw = read_raw(options["file"], options["format"], more, options["as_client"], (options["mapping"], None))
+        raw = read_raw(options["file"], Intake(**intake_of(options)), tables_of(options))
     try:
         book = build_book(raw)
     except InputError:

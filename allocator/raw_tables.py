@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from allocator.cells import Positions
 from allocator.columns import AMOUNTS
@@ -17,6 +19,8 @@ from allocator.conversions import conversion_table
 from allocator.issues import issue_table, readable
 from allocator.schema import TABLES, Column
 from allocator.ways import PLAIN, Way, split_unit
+
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +78,27 @@ class RawTable:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "file", readable(self.file))
+
+    def numbers(self) -> Positions:
+        """Row number of every record."""
+        if self.rows is None:
+            return np.arange(len(self.frame)) + self.first_row
+        return np.asarray(self.rows, dtype=np.int64)
+
+    def taken(self, keep: Mask) -> RawTable:
+        """Give the table with some of its records only; counts, issues and conversions stay."""
+        faults = self.faults
+        if faults is not None and len(faults):
+            place = np.cumsum(keep) - 1
+            faults = faults[keep[faults["at"].to_numpy(dtype=np.int64)]]
+            faults = faults.assign(at=place[faults["at"].to_numpy(dtype=np.int64)])
+        return replace(
+            self,
+            frame=self.frame[keep].reset_index(drop=True),
+            rows=self.numbers()[keep],
+            files=None if self.files is None else self.files[keep].reset_index(drop=True),
+            faults=faults,
+        )
 
 
 def header_key(header: object) -> str:

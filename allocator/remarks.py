@@ -51,17 +51,9 @@ def with_unit_below(raw: RawTable) -> RawTable:
     way = stated_unit(text)
     if way is None:
         return raw
-    rows = np.arange(len(raw.frame)) + raw.first_row if raw.rows is None else np.asarray(raw.rows, dtype=np.int64)
-    faults = raw.faults
-    if faults is not None and len(faults):
-        faults = faults[faults["at"] > 0].assign(at=lambda f: f["at"] - 1)
     return replace(
-        raw,
-        frame=raw.frame.iloc[1:].reset_index(drop=True),
-        rows=rows[1:],
-        files=None if raw.files is None else raw.files.iloc[1:].reset_index(drop=True),
-        faults=faults,
-        issues=concat([raw.issues, unit_issue(raw.file, int(rows[0]), text)]),
+        raw.taken(np.arange(len(raw.frame)) > 0),
+        issues=concat([raw.issues, unit_issue(raw.file, int(raw.numbers()[0]), text)]),
         ignored=raw.ignored + 1,
         conversions=stack([raw.conversions, conversion_table([{"what": "titles", "file": raw.file, "count": 1}])]),
         ways={**raw.ways, "*": way},

@@ -12,7 +12,7 @@ from allocator.cells import Cells, repeated
 from allocator.columns import conversions_of
 from allocator.conversions import conversion_table
 from allocator.raw_tables import RawTable
-from allocator.rules import Note
+from allocator.rules import Mask, Note
 from allocator.schema import TABLES
 from allocator.ways import PLAIN, Way
 
@@ -34,6 +34,13 @@ def stated_currency(typed: pd.DataFrame, ways: Mapping[str, Way]) -> tuple[pd.Da
         ]
         return typed.assign(currency=row.mask(row == "", way.currency).astype("str")), notes
     return typed.assign(currency=repeated(way.currency, len(typed))), []
+
+
+def total_changes(table: str, raw: RawTable, totals: Mask) -> pd.DataFrame:
+    """List total rows that were left out (see `conversions.COLUMNS`)."""
+    count = int(totals.sum())
+    about = {"what": "totals", "file": raw.file, "table": table, "sheet": raw.sheet, "count": count}
+    return conversion_table([about] if count else ())
 
 
 def changes(

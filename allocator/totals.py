@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from allocator.arrow import to_arrow
-from allocator.cells import Cells, Positions
+from allocator.cells import Cells, Positions, as_text
 from allocator.issues import INFO, WARNING
 from allocator.rules import Mask, Note
 from allocator.schema import TABLES
@@ -28,6 +29,61 @@ _LIKELY: Final = r"(?:计|額|额|金额|otals?|OTALS?|[Ss]um|SUM|value|amount)\
 _CHINESE: Final = re.compile("[计額额]")
 GROUPS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {"holdings": (("asset_class", "cfi", "product_id"),)}
 """Columns of which a real row has at least one."""
+
+
+@dataclass
+class Above:
+    """What the pieces of a table above this one hold; nothing at first.
+
+    Attributes
+    ----------
+    summed, number
+        Sum and number of the rows so far.
+    at_total
+        The sum where the last total stood.
+    mine
+        Sum by client.
+    currencies
+        Currencies of the rows; of two or more nothing is compared.
+    """
+
+    summed: float = 0.0
+    number: int = 0
+    at_total: float = 0.0
+    mine: dict[str, float] = field(default_factory=dict)
+    currencies: set[str] = field(default_factory=set)
+
+    def add(self, typed: pd.DataFrame, value: Cells, rows: Mask) -> None:
+        """Go on past a piece: its typed rows, its values, and which rows count."""
+        counted = np.where(rows & ~value.empty, np.nan_to_num(value.values.to_numpy(dtype=np.float64)), 0.0)
+        self.summed += float(counted.sum())
+        self.number += int(rows.sum())
+        for client, amount in pd.Series(counted).groupby(typed["client_id"].to_numpy(dtype=object)).sum().items():
+            self.mine[str(client)] = self.mine.get(str(client), 0.0) + float(amount)
+        if "currency" in typed and len(self.currencies) < 2:
+            self.currencies |= set(typed["currency"][rows].unique())
+
+
+def worded_rows(frame: pd.DataFrame, columns: list[int]) -> Mask:
+    """Rows that may state a total, cheap to tell: a word for one ends a text cell.
+
+    Parameters
+    ----------
+    frame, columns
+        The cells as found, and positions of the columns that are looked at.
+    """
+    import pyarrow.compute as pc
+
+    out = np.zeros(len(frame), dtype=bool)
+    for i in columns:
+        part = frame.iloc[:, i]
+        if part.dtype.kind in "fiubM":
+            continue
+        coded = to_arrow(as_text(part)[0]).dictionary_encode()
+        found = pc.match_substring_regex(coded.dictionary, _LIKELY).to_numpy(zero_copy_only=False)
+        if found.any():
+            out |= found[coded.indices.to_numpy(zero_copy_only=False)]
+    return out
 
 
 def lacking_rows(table: str, cells: Mapping[str, Cells], void: Mask) -> Positions:
@@ -128,12 +184,24 @@ def is_total(text: str) -> bool:
     return WORDS.fullmatch(unicodedata.normalize("NFKC", text).strip()) is not None
 
 
-def total_notes(typed: pd.DataFrame, cells: Mapping[str, Cells], totals: Mask, void: Mask) -> list[Note]:
+def total_notes(
+    typed: pd.DataFrame, cells: Mapping[str, Cells], totals: Mask, void: Mask, above: Above | None = None
+) -> list[Note]:
     """Report total rows, and compare what they state with the rows above them.
 
     A stated value agrees if it is that of the rows since the last total, of the client, or of all rows so far. Where
     rows are in several currencies nothing can be compared.
+
+    Parameters
+    ----------
+    typed, cells
+        The table and its typed columns.
+    totals, void
+        Rows that are totals, and rows that are nothing.
+    above
+        What the pieces above hold, where this is not the whole table.
     """
+    above = Above() if above is None else above
     at = np.flatnonzero(totals)
     if not len(at):
         return []
@@ -144,13 +212,14 @@ def total_notes(typed: pd.DataFrame, cells: Mapping[str, Cells], totals: Mask, v
     values = np.where(cells["value"].empty, 0.0, np.nan_to_num(typed["value"].to_numpy(dtype=np.float64)))
     rows = ~totals & ~void
     counted = np.where(rows, values, 0.0)
-    summed, number = np.cumsum(counted), np.cumsum(rows)
-    mine = pd.Series(counted).groupby(typed["client_id"].to_numpy(dtype=object)).cumsum().to_numpy()
+    summed, number = above.summed + np.cumsum(counted), above.number + np.cumsum(rows)
+    whose = typed["client_id"].to_numpy(dtype=object)
+    mine = pd.Series(counted).groupby(whose).cumsum().to_numpy()
     owned = (typed["client_id"] != "").to_numpy(dtype=bool)
-    codes = pd.factorize(typed["currency"])[0] if "currency" in typed else np.zeros(len(rows), dtype=np.int64)
-    first = codes[np.argmax(rows)] if rows.any() else 0
-    mixed = np.maximum.accumulate(rows & (codes != first))
-    since = 0.0
+    currency = typed["currency"].to_numpy(dtype=object) if "currency" in typed else np.full(len(rows), "", dtype=object)
+    first = next(iter(above.currencies), currency[np.argmax(rows)] if rows.any() else "")
+    mixed = np.maximum.accumulate(rows & (currency != first)) | (len(above.currencies) > 1)
+    since = above.at_total
     unread: list[int] = []
     apart: list[int] = []
     for i in at.tolist():
@@ -159,12 +228,13 @@ def total_notes(typed: pd.DataFrame, cells: Mapping[str, Cells], totals: Mask, v
         if failed[i] or mixed[i]:
             (unread if failed[i] else apart).append(i)
             continue
-        sums = (block, before, float(mine[i]) if owned[i] else block)
+        sums = (block, before, above.mine.get(str(whose[i]), 0.0) + float(mine[i]) if owned[i] else block)
         # half a cent for every thousand rows: a float sum of long columns is no more exact
         slack = CENT * (1 + number[i] / 1000) + 1e-12 * abs(before)
         near = min(sums, key=lambda s: abs(stated - s))
         if abs(stated - near) > slack:
             notes.append(Note(np.array([i]), "value", "total_mismatch", WARNING, f"{near:.2f}"))
+    above.at_total = since
     for code, found in (("total_unread", unread), ("total_not_compared", apart)):
         if found:
             notes.append(Note(np.array(found), "value", code, INFO))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -20,13 +20,15 @@ from allocator.raw_tables import RawTable, header_key, known_headers, way_of, wi
 from allocator.remarks import note_rows
 from allocator.rules import RULES, Mask, Note
 from allocator.schema import TABLES, Column
-from allocator.stated import changes, stated_currency
-from allocator.totals import lacking_rows, total_notes, total_rows, without
+from allocator.stated import changes, stated_currency, total_changes
+from allocator.totals import Above, lacking_rows, total_notes, total_rows, without, worded_rows
 
 ONE_OF: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
     "holdings": (("name", "asset_id"), ("asset_class", "cfi", "product_id")),
 }
 """Groups of columns of which a file must have at least one."""
+_SUMMED: Final = ("client_id", "currency", "value")
+"""Columns that totals are compared by."""
 SHOWN: Final = 100
 """Longest text kept of a cell in an issue."""
 
@@ -70,7 +72,7 @@ def type_table(table: str, raw: RawTable) -> Typed:
     """
     where, unknown = match_columns(table, raw)
     count = len(raw.frame)
-    rows = np.arange(count) + raw.first_row if raw.rows is None else np.asarray(raw.rows, dtype=np.int64)
+    rows = raw.numbers()
     present = [c for c in TABLES[table] if c.name in where]
     ways = {c.name: way_of(raw, c, where[c.name]) for c in present}
     cells = {c.name: read_column(c, raw.frame.iloc[:, where[c.name]], raw.epoch, ways[c.name]) for c in present}
@@ -112,9 +114,57 @@ def type_table(table: str, raw: RawTable) -> Typed:
         "ignored": nothing + raw.ignored,
     }
     issues = concat([raw.issues, _unknown_columns(table, raw, unknown), *_issues(table, raw, where, typed, notes)])
-    changed = stack([raw.conversions, changes(table, raw, where, cells, ways)])
+    changed = stack([raw.conversions, changes(table, raw, where, cells, ways), total_changes(table, raw, totals)])
     given = frozenset(f"{table}.{name}" for name in where)
     return Typed(typed[alive].reset_index(drop=True), issues, counts, given, changed)
+
+
+def without_totals(table: str, raw: RawTable, above: Above) -> RawTable:
+    """Take the total rows out of a piece of a table, told and compared as in the whole.
+
+    Parameters
+    ----------
+    table, raw
+        The piece.
+    above
+        What the pieces above it hold; goes on past this one.
+
+    Returns
+    -------
+    RawTable
+        Without the totals: they are counted as ignored, and stand in its issues and conversions.
+
+    Raises
+    ------
+    InputError
+        As for `type_table`.
+    """
+    where, _ = match_columns(table, raw)
+    texts = {where[c.name] for c in TABLES[table] if c.name in where and c.kind not in ("id", "text")}
+    worded = worded_rows(raw.frame, [i for i in range(raw.frame.shape[1]) if i not in texts])
+    if "value" not in where and not worded.any():
+        return raw
+    needed = [c for c in TABLES[table] if c.name in where and (worded.any() or c.name in _SUMMED)]
+    ways = {c.name: way_of(raw, c, where[c.name]) for c in needed}
+    cells = {c.name: read_column(c, raw.frame.iloc[:, where[c.name]], raw.epoch, ways[c.name]) for c in needed}
+    typed = pd.DataFrame({name: cells[name].values for name in _SUMMED if name in cells})
+    totals = void = np.zeros(len(raw.frame), dtype=bool)
+    notes: list[Note] = []
+    if worded.any():
+        void = _void(raw.frame, cells, set(where.values()))
+        totals, _ = total_rows(cells, raw.frame, lacking_rows(table, cells, void), void)
+        notes = total_notes(typed, cells, totals, void, above)
+    if "value" in cells:
+        above.add(typed, cells["value"], ~totals & ~void)
+    if not totals.any():
+        return raw
+    about = pd.DataFrame({"client_id": "", "row": raw.numbers(), "file": raw.file}, index=range(len(raw.frame)))
+    return replace(
+        raw.taken(~totals),
+        ignored=raw.ignored + int(totals.sum()),
+        issues=concat([raw.issues, *_issues(table, raw, where, about, notes)]),
+        conversions=stack([raw.conversions, total_changes(table, raw, totals)]),
+    )
 
 
 def match_columns(table: str, raw: RawTable) -> tuple[dict[str, int], list[int]]:

@@ -87,7 +87,8 @@ LAYERS = (
         "allocator.trade_plots",
     ),
     ("allocator.gallery", "allocator.whatif_panel"),
-    ("allocator.cli_words", "allocator.command_tools"),
+    ("allocator.cli_words",),
+    ("allocator.command_tools",),
     (
         "allocator.batch_commands",
         "allocator.book_commands",

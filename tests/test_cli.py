@@ -17,7 +17,8 @@ from conftest import ROOT, SAMPLE
 
 import allocator
 from allocator import commands, pipeline
-from allocator.cli import FORMATS, GOALS, build, main
+from allocator.cli import GOALS, build, main
+from allocator.command_tools import FORMATS
 from allocator.errors import SolveError
 from allocator.i18n import LANGUAGES, words
 from allocator.importers import FORMATS as IMPORTERS

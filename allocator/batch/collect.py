@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
 import pandas as pd
 
 from allocator.batch.places import Places
+from allocator.conversions import COLUMNS as CHANGED
+from allocator.conversions import conversion_table
 from allocator.importers.tables import arrow_frame
 from allocator.issues import COLUMNS, SEVERITIES
 from allocator.storage import fingerprint, write_whole
-from allocator.tables_out import write_csv
+from allocator.tables_out import write_csv, write_parquet
 
 SUMMED: Final = ("spending_unknown", "band_assumed")
 """Issues whose value counts clients: those of the partitions add up."""
 ISSUES: Final = "issues.parquet"
+CONVERSIONS: Final = "conversions.parquet"
 
 
-def collect(places: Places, partitions: int, tables: Sequence[str], *, csv: bool, raw: bool) -> dict[str, Any]:
-    """Write the issue table and, where wanted, a CSV file of every table.
+def once_each(parts: Sequence[Sequence[Mapping[str, Any]]], whole: Collection[str]) -> pd.DataFrame:
+    """Put the conversions of all partitions together: cells of one column count together.
+
+    Parameters
+    ----------
+    parts
+        Records of conversions by partition.
+    whole
+        Tables that every partition was given whole: theirs count once.
+    """
+    kept = [r for i, part in enumerate(parts) for r in part if not i or r["table"] not in whole]
+    found = conversion_table(kept)
+    keys = [c for c in CHANGED if c not in ("count", "form", "doubtful")]
+    together = found.groupby(keys, sort=False, dropna=False)
+    out = together.agg(count=("count", "sum"), form=("form", "first"), doubtful=("doubtful", "any"))
+    return out.reset_index()[list(CHANGED)]
+
+
+def collect(
+    places: Places, partitions: int, tables: Sequence[str], conversions: pd.DataFrame, *, csv: bool, raw: bool
+) -> dict[str, Any]:
+    """Write the issue table, the conversions and, where wanted, a CSV file of every table.
 
     Parameters
     ----------
@@ -28,6 +51,8 @@ def collect(places: Places, partitions: int, tables: Sequence[str], *, csv: bool
         Where the parts are, and how many.
     tables
         Result tables there are.
+    conversions
+        What was read otherwise than written.
     csv, raw
         CSV as well; hostile cells left as they are.
 
@@ -41,6 +66,7 @@ def collect(places: Places, partitions: int, tables: Sequence[str], *, csv: bool
     OutputError
         Something cannot be written.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     files: dict[str, str] = {}
@@ -60,8 +86,12 @@ def collect(places: Places, partitions: int, tables: Sequence[str], *, csv: bool
                     writer.write_table(table)
 
     write_whole(places.out / ISSUES, parquet, private=True)
-    names = [ISSUES]
+    changed = pa.Table.from_pandas(conversions, preserve_index=False)
+    write_whole(places.out / CONVERSIONS, partial(write_parquet, table=changed))
+    names = [ISSUES, CONVERSIONS]
     if csv:
+        write_whole(places.out / "conversions.csv", partial(write_csv, tables=iter([changed]), raw=raw))
+        names.append("conversions.csv")
         write_whole(places.out / "issues.csv", partial(write_csv, tables=issues(), raw=raw), private=True)
         names.append("issues.csv")
         for table in tables:

@@ -38,11 +38,14 @@ class Done:
         The issue table of these clients, and of what concerns no client.
     counts
         Rows, clients and money, see `reckoning.reckon`.
+    conversions
+        What was read otherwise than written, see `conversions.COLUMNS`.
     """
 
     tables: Mapping[str, Any]
     issues: pd.DataFrame
     counts: dict[str, Any]
+    conversions: pd.DataFrame
 
 
 def work(raw: Mapping[str, RawTable], setting: Setting) -> Done:
@@ -69,7 +72,8 @@ def work(raw: Mapping[str, RawTable], setting: Setting) -> Done:
     runs, failed = _runs(book, analysis, setting) if setting.plan else ([(analysis, None)], [])
     tables = [result_tables(a, plan, setting) for a, plan in runs]
     joined = {name: stacked([t[name] for t in tables]) for name in tables[0]}
-    return Done(joined, concat([analysis.issues, _failures(failed)]), reckon(book, runs, joined["summary"]))
+    issues = concat([analysis.issues, _failures(failed)])
+    return Done(joined, issues, reckon(book, runs, joined["summary"]), book.conversions)
 
 
 def _analysis(book: Book, setting: Setting) -> Analysis:

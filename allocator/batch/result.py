@@ -6,15 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
-from allocator.batch.collect import ISSUES
+from allocator.batch.collect import CONVERSIONS, ISSUES
 from allocator.batch.places import Places
 from allocator.errors import InputError
 from allocator.importers.tables import arrow_frame
 from allocator.storage import read_json
+
+BESIDE: Final[Mapping[str, str]] = {"issues": ISSUES, "conversions": CONVERSIONS}
+"""Tables in a file of their own."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -41,7 +44,7 @@ class BatchResult:
     @property
     def tables(self) -> tuple[str, ...]:
         """Tables there are."""
-        return (*self.manifest["tables"], "issues")
+        return (*self.manifest["tables"], *BESIDE)
 
     def table(
         self, name: str, *, columns: Sequence[str] | None = None, where: Mapping[str, Any] | None = None
@@ -68,7 +71,7 @@ class BatchResult:
         if name not in self.tables:
             raise InputError(f"no table '{name}' in this batch; there are: {', '.join(self.tables)}")
         try:
-            data = ds.dataset(self.out / (ISSUES if name == "issues" else name), format="parquet")
+            data = ds.dataset(self.out / BESIDE.get(name, name), format="parquet")
             strange = sorted({*(columns or ()), *(where or {})} - set(data.schema.names))
             if strange:
                 raise InputError(f"no column '{strange[0]}' in {name}; there are: {', '.join(data.schema.names)}")
@@ -91,6 +94,11 @@ class BatchResult:
         """What was wrong or assumed."""
         return self.table("issues")
 
+    @property
+    def conversions(self) -> pd.DataFrame:
+        """What was read otherwise than written (see `conversions.COLUMNS`)."""
+        return self.table("conversions")
+
     def client(self, client_id: str) -> dict[str, pd.DataFrame]:
         """Every table for one client.
 
@@ -99,7 +107,7 @@ class BatchResult:
         InputError
             No such client in this batch.
         """
-        found = {name: self.table(name, where={"client_id": client_id}) for name in self.tables}
+        found = {n: self.table(n, where={"client_id": client_id}) for n in self.tables if n != "conversions"}
         if not len(found["summary"]):
             raise InputError("no such client in this batch; see the client_id column, capitals and leading zeros count")
         return found

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypedDict, Unpack
 
 from allocator.assumptions import Assumptions, load_assumptions
-from allocator.batch.collect import collect
+from allocator.batch.collect import collect, once_each
 from allocator.batch.engines import Engine, check, engine_of
 from allocator.batch.places import Places
 from allocator.batch.reckoning import differences, total
@@ -25,6 +25,7 @@ from allocator.batch.spill import Kept
 from allocator.batch.task import finished, run_one, split_once
 from allocator.errors import ConfigError, InputError, OutputError, SolveError
 from allocator.framework import Framework, fold_label, load_framework
+from allocator.importers.intake import Intake
 from allocator.storage import LOCK, fingerprint, one_writer, read_json, remove_parts, remove_tree, write_json
 
 SCHEMA: Final = "allocator-batch/1"
@@ -32,6 +33,7 @@ WHAT: Final = {
     "schema": "the kind of results",
     "versions": "the versions of the program and its libraries",
     "input": "the book",
+    "intake": "how it is read (format, mapping, parameters)",
     "framework": "the framework",
     "assumptions": "the assumptions",
     "prints": "what the framework or the assumptions say",
@@ -51,6 +53,9 @@ class Options(TypedDict, total=False):
     explain: bool
     allow_unclassified: bool
     format: str
+    as_client: str | None
+    mapping: Any
+    params: Mapping[str, Any] | None
     tables: Mapping[str, Any]
     partition_size: int
     workers: int | None
@@ -70,6 +75,9 @@ DEFAULTS: Final[Options] = {
     "explain": False,
     "allow_unclassified": False,
     "format": "auto",
+    "as_client": None,
+    "mapping": None,
+    "params": None,
     "tables": MappingProxyType({}),
     "partition_size": PARTITION,
     "workers": None,
@@ -101,13 +109,15 @@ def batch(
     out
         Directory for the results, new or empty; with ``resume`` that of a run of the same book and options. It gets
         a directory of Parquet parts for each table (``summary``, ``limits``, ``trades``, ``obstacles``),
-        ``issues.parquet`` for its owner only, and ``manifest.json``, written last.
+        ``issues.parquet`` for its owner only, ``conversions.parquet`` (what was read otherwise than written), and
+        ``manifest.json``, written last.
     framework
         As for `analyze`.
     **options
         ``assumptions``, ``band``, ``on`` (default today, or with ``resume`` the day of that run): as for `analyze`.
         ``plan``: False only checks. ``explain`` (default False: it takes some hundred times longer),
-        ``allow_unclassified``: as for `rebalance`. ``format``: as for `read_book`; ``tables``: further tables by name.
+        ``allow_unclassified``: as for `rebalance`. ``format``, ``as_client``, ``mapping``, ``params``: as for
+        `read_book`; ``tables``: further tables by name.
         ``partition_size``: clients in a partition. ``workers``: processes, default one for each core; a script that
         uses several must keep its own work under ``if __name__ == "__main__":``. ``resume``: go on with a killed run.
         ``csv``: every table as CSV too, ``raw`` without making cells harmless that a spreadsheet would run.
@@ -135,11 +145,12 @@ def batch(
     if how["partition_size"] < 1 or workers < 1:
         raise ConfigError("partition_size and workers must be 1 or more")
     check(how["engine"], how["scheduler"])
-    book = find(source, how["format"], how["tables"])
+    intake = Intake(how["format"], how["as_client"], how["mapping"], how["params"])
+    book = find(source, intake, how["tables"])
     with one_writer(places.out):
         run = _begun(places, how["resume"])
         setting = _setting(framework, how, run)
-        told = _identity(book, setting, how)
+        told = _identity(book, setting, intake, how)
         if not _compared(places, run, told):
             _prepare(places, told, setting)
             try:
@@ -174,7 +185,7 @@ def _begun(places: Places, resume: bool) -> _Begun | None:
         raise ConfigError(
             f"{places.out.name}: holds a run already; go on with it (--resume, resume=True), or give another directory"
         )
-    told = {k: found.get(k) for k in ("schema", "versions", "input", "framework", "assumptions", "prints", "options")}
+    told = {k: found.get(k) for k in (*WHAT, "options")}
     return _Begun(told, manifest is not None)
 
 
@@ -199,13 +210,14 @@ def _setting(framework: Any, how: Options, run: _Begun | None) -> Setting:
     )
 
 
-def _identity(book: Source, setting: Setting, how: Options) -> dict[str, Any]:
+def _identity(book: Source, setting: Setting, intake: Intake, how: Options) -> dict[str, Any]:
     """Everything that decides about a byte of the result."""
     options = setting.told() | {k: how[k] for k in ("partition_size", "csv", "raw")}
     return {
         "schema": SCHEMA,
         "versions": versions(),
         "input": book.fingerprint(),
+        "intake": intake.fingerprint(),
         "framework": setting.framework.name,
         "assumptions": setting.assumptions.name,
         "prints": prints(setting),
@@ -263,7 +275,8 @@ def _work(places: Places, book: Source, what: tuple[Options, Mapping[str, Any]],
     say("collect", 0, 1)
     ordered = [records[p] for p in range(kept.partitions)]
     tables = [t for t in RESULTS if any(name.startswith(f"{t}/") for name in ordered[0]["files"])]
-    collected = collect(places, kept.partitions, tables, csv=how["csv"], raw=how["raw"])
+    changed = once_each([r["conversions"] for r in ordered], [n for n, t in kept.tables.items() if not t.by_client])
+    collected = collect(places, kept.partitions, tables, changed, csv=how["csv"], raw=how["raw"])
     shared = {name: t.shared for name, t in kept.tables.items() if t.shared}
     counts = total([r["counts"] for r in ordered], shared, kept.partitions) | {"issues": collected["issues"]}
     bad = differences(counts)

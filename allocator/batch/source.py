@@ -12,8 +12,11 @@ from urllib.parse import unquote
 import pandas as pd
 
 from allocator.errors import InputError
-from allocator.importers import read_raw, recognise, sql
+from allocator.importers import sql
 from allocator.importers.delimited import existing_file
+from allocator.importers.intake import AS_IT_IS, Intake
+from allocator.importers.mapping import NO_MAPPING, FileMapping
+from allocator.importers.reading import read_raw, refuse_strange
 from allocator.importers.streamed import pieces
 from allocator.importers.tables import CSV, EXCEL, OTHER, PARQUET, ending_of, read_one, table_of
 from allocator.issues import readable
@@ -38,7 +41,9 @@ class Part:
     keys
         Columns that the directories above say (``month=2026-09``).
     raw
-        The table in memory.
+        The table in memory, its mapping applied.
+    mapping
+        How the columns of the file are read.
     """
 
     table: str
@@ -46,6 +51,7 @@ class Part:
     name: str = ""
     keys: Mapping[str, str] = field(default_factory=dict)
     raw: RawTable | None = None
+    mapping: FileMapping = NO_MAPPING
 
     def pieces(self, scratch: Path) -> Iterator[RawTable]:
         """Read it, in pieces where it is large; `InputError` as for `importers.tables.read`."""
@@ -57,7 +63,8 @@ class Part:
             named = {header_key(h) for h in raw.frame.columns}
             more = {k: v for k, v in self.keys.items() if header_key(k) not in named}
             frame = raw.frame.assign(**more) if more else raw.frame
-            yield replace(raw, frame=frame, file=self.name, issues=raw.issues.assign(file=self.name))
+            named_raw = replace(raw, frame=frame, file=self.name, issues=raw.issues.assign(file=self.name))
+            yield self.mapping.apply({self.table: named_raw})[self.table]
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +93,7 @@ class Source:
         return [(s.st_size, s.st_mtime_ns) for s in found]
 
 
-def find(source: Any, format: str, more: Mapping[str, Any]) -> Source:
+def find(source: Any, intake: Intake = AS_IT_IS, more: Mapping[str, Any] | None = None) -> Source:
     """Find the parts of a book; large files are not read yet.
 
     Parameters
@@ -94,33 +101,41 @@ def find(source: Any, format: str, more: Mapping[str, Any]) -> Source:
     source
         As for `book.read_book`; a directory may also hold a directory of parts for a table (``holdings/``), or nothing
         but parts of the holdings.
-    format, more
-        As for `importers.read_raw`; a table in ``more`` may be a directory of parts too.
+    intake, more
+        As for `importers.reading.read_raw`; a table in ``more`` may be a directory of parts too.
 
     Raises
     ------
     InputError, ConfigError
-        As for `importers.read_raw`.
+        As for `importers.reading.read_raw`.
     """
-    strange = sorted(set(more) - set(TABLES))
-    if strange:
-        raise InputError(f"unknown table {', '.join(repr(s) for s in strange)}; allowed: {', '.join(TABLES)}")
-    found: dict[str, list[Part]] = {}
+    given = {name: one for name, one in (more or {}).items() if one is not None}
+    refuse_strange(given)
     if sql.is_url(source):
-        found, more = {name: [Part(name, raw=raw)] for name, raw in read_raw(source, format, more).items()}, {}
-    elif _is_path(source) and not sql.is_source_file(source):
+        return Source(tuple(Part(name, raw=raw) for name, raw in read_raw(source, intake, given).items()))
+    found: dict[str, list[Part]] = {}
+    plain = intake.format_of(source) == "tables"
+    if plain and _is_path(source):
         path = existing_file(source)
-        plain = format == "tables" or (format == "auto" and (path.is_dir() or recognise(source) == "tables"))
-        if plain and path.is_dir():
+        if path.is_dir():
             found = _listed(path)
-        elif plain and ending_of(path) in (*CSV, *PARQUET):
+        elif ending_of(path) in (*CSV, *PARQUET):
             found = {"holdings": [Part("holdings", path, readable(path.name))]}
-    if not found:
-        found = {name: [Part(name, raw=raw)] for name, raw in read_raw(source, format, {}).items()}
-    for name, given in more.items():
-        if given is not None:
-            found[name] = _given(name, given)
+    mapping = intake.columns
+    if found:
+        found |= {name: _given(name, one) for name, one in given.items()}
+        found = {name: [_mapped(part, mapping) for part in parts] for name, parts in found.items()}
+    else:
+        found = {name: [Part(name, raw=raw)] for name, raw in read_raw(source, intake).items()}
+        found |= {n: [_mapped(p, mapping) for p in _given(n, one)] for n, one in given.items()}
     return Source(tuple(part for name in TABLES for part in found.get(name, ())))
+
+
+def _mapped(part: Part, mapping: FileMapping) -> Part:
+    """Give a part its mapping: what is in memory is read with it at once."""
+    if part.raw is None:
+        return replace(part, mapping=mapping)
+    return replace(part, raw=mapping.apply({part.table: part.raw})[part.table])
 
 
 def _is_path(source: Any) -> bool:
@@ -186,4 +201,5 @@ def _of_frame(raw: RawTable | None) -> str:
     heads = "\0".join(map(str, frame.columns)).encode()
     texts = [frame.iloc[:, i].astype("object").map(repr) for i in range(frame.shape[1])]
     cells = [pd.util.hash_array(t.to_numpy(), categorize=True).tobytes() for t in texts]
-    return fingerprint(heads, f"{raw.file}\0{raw.lost}\0{raw.ignored}\0{raw.epoch}".encode(), *cells)
+    about = f"{raw.file}\0{raw.lost}\0{raw.ignored}\0{raw.epoch}\0{sorted(raw.ways.items())}"
+    return fingerprint(heads, about.encode(), *cells)

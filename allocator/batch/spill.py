@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -11,10 +11,15 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 import pandas as pd
 
+from allocator.conversions import conversion_table
+from allocator.errors import InputError
 from allocator.importers.tables import arrow_frame
 from allocator.issues import concat, issue_table
+from allocator.raw_tables import way_of, without_unit
+from allocator.schema import TABLES
 from allocator.storage import write_whole
 from allocator.validate import RawTable, header_key, known_headers
+from allocator.ways import Way
 
 EVERYBODY: Final = -1
 """Partition of rows that every partition gets."""
@@ -40,6 +45,14 @@ class KeptTable:
         Counts of the rows that every partition gets.
     spilled
         Files by partition (as text, for JSON).
+    ways
+        How columns are read, by the schema's name, where header, title or mapping say something.
+    renamed
+        Headers as found, by the schema's name, of columns that a mapping renamed.
+    conversions
+        What the reader changed.
+    sheet
+        Name of the workbook's sheet.
     """
 
     by_client: bool = True
@@ -50,6 +63,32 @@ class KeptTable:
     ignored: int = 0
     shared: dict[str, int] = field(default_factory=dict)
     spilled: dict[str, list[str]] = field(default_factory=dict)
+    ways: dict[str, dict[str, Any]] = field(default_factory=dict)
+    renamed: dict[str, str] = field(default_factory=dict)
+    conversions: list[dict[str, Any]] = field(default_factory=list)
+    sheet: str = ""
+
+    def tell(self, table: str, raw: RawTable, where: Mapping[str, int]) -> None:
+        """Keep how the columns of a piece are read.
+
+        Raises
+        ------
+        InputError
+            An earlier piece says otherwise of a column: under one header they would be read alike.
+        """
+        if not len(raw.frame):
+            return
+        kinds = {c.name: c for c in TABLES[table]}
+        for name, at in where.items():
+            way = asdict(way_of(raw, kinds[name], at))
+            known = self.ways.setdefault(name, way)
+            if {k: v for k, v in known.items() if k != "said"} != {k: v for k, v in way.items() if k != "said"}:
+                raise InputError(
+                    f"{raw.file}: the column '{name}' of {table} has another unit, currency or form here than in "
+                    f"{self.files[0]}; make the parts agree, or say it in a mapping (--mapping)"
+                )
+        self.renamed |= raw.headers
+        self.sheet = self.sheet or raw.sheet
 
     def columns(self, table: str, headers: Sequence[str]) -> list[str]:
         """Names of a piece's columns in the work folder: those that mean the same have the same name in every piece."""
@@ -157,6 +196,10 @@ def read(folder: Path, kept: Kept, table: str, p: int) -> RawTable:
         rows=rows,
         files=names if len(of.files) > 1 else None,
         epoch=date.fromisoformat(of.epoch) if of.epoch else None,
+        ways={name: Way(**way) for name, way in of.ways.items()},
+        headers=of.renamed,
+        sheet=of.sheet,
+        conversions=conversion_table(of.conversions if mine else ()),
         faults=faults,
         issues=concat(issues) if issues else issue_table(),
         lost=of.lost if mine else 0,
@@ -167,7 +210,8 @@ def read(folder: Path, kept: Kept, table: str, p: int) -> RawTable:
 def _meaning(table: str, header: str, before: Sequence[str]) -> str:
     """What a header stands for; one that is not known stands for itself, the second of a name for another."""
     key = header_key(header)
-    known = known_headers(table).get(key)
+    headers = known_headers(table)
+    known = headers.get(key) or without_unit(table, header, headers)
     return f"={known}" if known else f"{header}\0{list(before).count(header)}"
 
 

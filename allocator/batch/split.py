@@ -20,8 +20,9 @@ from allocator.batch.spill import EVERYBODY, FAULTS, ISSUES, Kept, as_texts, rea
 from allocator.cells import as_text, clean_text
 from allocator.errors import InputError
 from allocator.schema import TABLES
+from allocator.totals import Above
 from allocator.typing import IntArray
-from allocator.validate import RawTable, match_columns, type_table
+from allocator.validate import RawTable, match_columns, type_table, without_totals
 
 BY_CLIENT: Final = ("clients", "holdings", "debts", "overrides")
 """Tables that are split, in the order in which they say which clients there are; the others go to everybody whole."""
@@ -57,8 +58,9 @@ def split(source: Source, folder: Path, size: int) -> Kept:
     splitter = _Splitter(folder, size)
     tables = (*BY_CLIENT, *(t for t in TABLES if t not in BY_CLIENT))
     for part in sorted(source.parts, key=lambda p: tables.index(p.table)):
+        above = Above()
         for raw in part.pieces(folder):
-            splitter.add(part, raw)
+            splitter.add(part, without_totals(part.table, raw, above) if part.table in BY_CLIENT else raw)
     kept = splitter.finished()
     if not splitter.held:
         raise InputError(f"{source.parts[0].name or 'holdings'}: a header but no rows; give at least one holding")
@@ -84,13 +86,15 @@ class _Splitter:
         kept.files += [raw.file] if raw.file not in kept.files else []
         kept.epoch = raw.epoch.isoformat() if raw.epoch is not None else kept.epoch
         kept.lost, kept.ignored = kept.lost + raw.lost, kept.ignored + raw.ignored
+        kept.tell(part.table, raw, where)
+        kept.conversions += raw.conversions.to_dict("records")  # type: ignore[arg-type]
         self.held += (len(raw.frame) + raw.lost) * (part.table == "holdings")
         file = kept.files.index(raw.file)
         frame, faults = without_lost_digits(part.table, raw.frame, where, raw.faults)
         parts = np.full(len(frame), EVERYBODY)
         if kept.by_client:
             parts = self._parts(part.table, raw.frame.iloc[:, where["client_id"]])
-        rows = np.arange(len(frame)) + raw.first_row if raw.rows is None else np.asarray(raw.rows, dtype=np.int64)
+        rows = raw.numbers()
         table = _to_arrow(frame, kept.columns(part.table, list(map(str, frame.columns))))
         table = table.append_column("row", _whole(rows))
         table = table.append_column("file", _whole(np.full(len(rows), file), "int32"))

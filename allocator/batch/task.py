@@ -50,7 +50,7 @@ def run_one(out: str, run: str, p: int) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``partition``, ``files`` (SHA-256 by path below the directory) and ``counts``.
+        ``partition``, ``files`` (SHA-256 by path below the directory), ``counts`` and ``conversions``.
 
     Raises
     ------
@@ -69,6 +69,7 @@ def run_one(out: str, run: str, p: int) -> dict[str, Any]:
     write_whole(path, partial(write_parquet, table=as_texts(done.issues)), private=True)
     files[path.relative_to(places.out).as_posix()] = fingerprint(path)
     record = {"partition": p, "run": run, "files": files, "counts": done.counts}
+    record["conversions"] = done.conversions.to_dict("records")
     write_json(places.done(p), record, private=True)
     return record
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -376,3 +377,63 @@ def test_terminated_clean(tmp_path: Path) -> None:
     assert err.decode().strip() == "allocator: Interrupted."
     assert not [p for p in content(tmp_path / "out") if p.endswith(storage.PART)]
     assert main([*args, "--resume"]) in (3, 4)
+
+
+# ---- how the book is read
+
+
+def test_how_a_book_is_read_is_part_of_the_run(tmp_path: Path) -> None:
+    """Another mapping, or other parameters, are another run; comments in the mapping are not."""
+    book, mapping = tmp_path / "a.csv", tmp_path / "m.toml"
+    book.write_text("client_id,name,asset_class,净额\nA,x,gold,1.5\nB,y,gold,2\n", "utf-8")
+    mapping.write_text('[columns.holdings]\n"净额" = { column = "value", unit = "万" }\n', "utf-8")
+    out = tmp_path / "out"
+    args = ["batch", str(book), "--out", str(out), "--check-only", "--workers", "1", "--date", "2026-09-30"]
+    assert main([*args, "--mapping", str(mapping)]) in (0, 3, 4)
+    result = al.read_batch(out)
+    assert result.summary["total"].tolist() == [15_000.0, 20_000.0]
+    changed = result.conversions.set_index(["column", "what"])
+    assert changed.loc[("value", "unit_mapping"), "count"] == 2
+    mapping.write_text(f"# as before\n{mapping.read_text('utf-8')}", "utf-8")
+    assert main([*args, "--mapping", str(mapping), "--resume"]) in (0, 3, 4)
+    mapping.write_text(mapping.read_text("utf-8").replace("万", "亿"), "utf-8")
+    with pytest.raises(ConfigError, match="how it is read"):
+        al.batch(book, out, mapping=mapping, resume=True, **{**CHECK, "partition_size": 10_000})
+
+
+def test_parameters_of_a_database_are_part_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = pd.DataFrame(
+        {"day": ["1", "1", "2"], "client_id": ["A", "B", "A"], "name": "x", "asset_class": "gold", "value": [1, 2, 4]}
+    )
+    with sqlite3.connect(tmp_path / "bank.db") as bank:
+        frame.to_sql("held", bank, index=False)
+    bank.close()
+    monkeypatch.setenv("BANK_URL", f"sqlite:///{tmp_path / 'bank.db'}")
+    source = tmp_path / "bank.toml"
+    source.write_text('url_env = "BANK_URL"\n[tables]\nholdings = "select * from held where day = :day"\n', "utf-8")
+    out = tmp_path / "out"
+    args = ["batch", str(source), "--out", str(out), "--check-only", "--workers", "1", "--date", "2026-09-30"]
+    assert main([*args, "--param", "day=1"]) in (0, 3, 4)
+    assert al.read_batch(out).summary["total"].tolist() == [1.0, 2.0]
+    capsys.readouterr()
+    assert main([*args, "--param", "day=2", "--resume"]) == 2
+    assert "holds a run that differs" in capsys.readouterr().err
+    assert "BANK_URL" not in (out / "manifest.json").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--param", "day=1"], "params"),
+        (["--as-client", "F"], "as_client"),
+        (["--mapping", "nowhere.toml"], "nowhere.toml"),
+        (["--param", "day"], "--param"),
+    ],
+)
+def test_what_does_not_go_with_the_book_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], says: str
+) -> None:
+    assert main(["batch", str(SAMPLE), "--out", str(tmp_path / "out"), *more]) == 2
+    assert says in capsys.readouterr().err

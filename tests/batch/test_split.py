@@ -21,13 +21,14 @@ from allocator.batch.spill import Kept, read_all
 from allocator.batch.split import split
 from allocator.book import Book, build_book, read_book
 from allocator.errors import ConfigError, InputError
+from allocator.importers.intake import Intake
 
 QUICK = (Phase.explicit, Phase.generate)
 BY_CLIENT = ("holdings", "clients", "debts", "overrides")
 
 
 def parts_of(source: Any, folder: Path, size: int, **tables: Any) -> list[Book]:
-    kept = split(find(source, "auto", tables), folder, size)
+    kept = split(find(source, more=tables), folder, size)
     kept = Kept.from_json(kept.to_json())
     return [build_book(read_all(folder, kept, p)) for p in range(kept.partitions)]
 
@@ -142,7 +143,7 @@ def test_overrides_for_everybody_count_once(tmp_path: Path) -> None:
     overrides = pd.DataFrame(
         {"client_id": ["*", "C001"], "asset_id": ["A01", "A02"], "asset_class": ["gold", "deposit"]}
     )
-    kept = split(find(SAMPLE, "auto", {"overrides": overrides}), tmp_path, 5)
+    kept = split(find(SAMPLE, more={"overrides": overrides}), tmp_path, 5)
     books = [build_book(read_all(tmp_path, kept, p)) for p in range(kept.partitions)]
     assert [len(b.overrides) for b in books] == [2, 1, 1, 1, 1]
     assert kept.tables["overrides"].shared == {"read": 1, "used": 1, "set_aside": 0, "ignored": 0}
@@ -183,15 +184,68 @@ def test_books_of_a_database(tmp_path: Path) -> None:
 def test_nothing_to_split(tmp_path: Path) -> None:
     (tmp_path / "holdings").mkdir()
     with pytest.raises(InputError, match="parts of holdings"):
-        find(tmp_path, "auto", {})
+        find(tmp_path)
     empty = pa.table({c: pa.array([], pa.string()) for c in ("client_id", "name", "asset_class", "value")})
     pq.write_table(empty, tmp_path / "holdings" / "p.parquet")
     with pytest.raises(InputError, match="no rows"):
-        split(find(tmp_path, "auto", {}), tmp_path / "w", 5)
+        split(find(tmp_path), tmp_path / "w", 5)
     pq.write_table(empty.drop_columns("value"), tmp_path / "holdings" / "p.parquet")
     with pytest.raises(InputError, match="no column 'value'"):
-        split(find(tmp_path, "auto", {}), tmp_path / "w", 5)
+        split(find(tmp_path), tmp_path / "w", 5)
     with pytest.raises(InputError, match="unknown table"):
-        find(SAMPLE, "auto", {"fun": SAMPLE})
+        find(SAMPLE, more={"fun": SAMPLE})
     with pytest.raises(ConfigError, match="unknown format"):
-        find(SAMPLE / "holdings.csv", "fun", {})
+        find(SAMPLE / "holdings.csv", Intake("fun"))
+
+
+# ---- what is said about a whole file holds in every partition
+
+TITLED = """某银行,,,
+单位：万元,,,
+客户号,资产名称,资产类别,市值
+001,a,黄金,12
+002,b,黄金,3.5
+003,b,黄金,3
+合计,,,18.5
+"""
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 10])
+def test_units_of_titles_and_totals_of_files_hold_for_every_partition(tmp_path: Path, size: int) -> None:
+    """A total is compared with all rows above it, and a title's unit is not lost on the way."""
+    path = tmp_path / "titled.csv"
+    path.write_text(TITLED, "utf-8")
+    whole, books = read_book(path), parts_of(path, tmp_path / "w", size)
+    assert list(whole.holdings["value"]) == [120_000.0, 35_000.0, 30_000.0]
+    same_as_whole(books, whole)
+    assert [c for b in books for c in b.conversions["what"]].count("totals") == 1
+    total = pd.concat([b.counts for b in books]).query("table == 'holdings'")[["read", "used", "ignored"]].sum()
+    assert total.to_dict() == {"read": 6, "used": 3, "ignored": 3}
+    path.write_text(TITLED.replace("18.5", "19"), "utf-8")
+    books = parts_of(path, tmp_path / "x", size)
+    assert [c for b in books for c in b.issues["code"]].count("total_mismatch") == 1
+
+
+def test_parts_that_state_other_units_are_refused(tmp_path: Path) -> None:
+    """Under one header they would be read alike, and half of them wrong by a factor of ten thousand."""
+    folder = tmp_path / "holdings"
+    folder.mkdir()
+    (folder / "1.csv").write_text("客户号,资产名称,资产类别,市值(万元)\n1,a,黄金,12\n", "utf-8")
+    (folder / "2.csv").write_text("客户号,资产名称,资产类别,市值(元)\n2,a,黄金,12\n", "utf-8")
+    with pytest.raises(InputError, match="another unit"):
+        parts_of(folder, tmp_path / "w", 5)
+    (folder / "2.csv").write_text("客户号,资产名称,资产类别,金额（万元）\n2,a,黄金,12\n", "utf-8")
+    assert [b.holdings["value"].sum() for b in parts_of(folder, tmp_path / "x", 5)] == [240_000.0]
+
+
+def test_a_mapping_holds_for_every_part(tmp_path: Path) -> None:
+    folder = tmp_path / "holdings"
+    folder.mkdir()
+    for i in (1, 2):
+        (folder / f"{i}.csv").write_text(f"client_id,name,asset_class,净额,市值\n{i},a,gold,1.25,9\n", "utf-8")
+    mapping = tmp_path / "m.toml"
+    mapping.write_text('[columns.holdings]\n"净额" = { column = "value", unit = "万" }\n', "utf-8")
+    kept = split(find(folder, Intake(mapping=mapping)), tmp_path / "w", 1)
+    books = [build_book(read_all(tmp_path / "w", Kept.from_json(kept.to_json()), p)) for p in range(2)]
+    assert [b.holdings["value"].sum() for b in books] == [12_500.0, 12_500.0]
+    assert {h for b in books for h in b.conversions["header"]} >= {"净额"}
