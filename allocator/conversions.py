@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, Final
 
 import pandas as pd
@@ -46,7 +47,17 @@ def conversion_table(rows: Iterable[Mapping[str, Any]] = ()) -> pd.DataFrame:
     rows
         Mappings with keys out of `COLUMNS`; missing ones become empty text, count 0 and not doubtful.
     """
-    frame = pd.DataFrame([{k: readable(v) for k, v in r.items()} for r in rows], columns=list(COLUMNS))
+    found = [{k: readable(v) for k, v in r.items()} for r in rows]
+    return _typed(pd.DataFrame(found, columns=list(COLUMNS))) if found else _nothing().copy()
+
+
+@cache
+def _nothing() -> pd.DataFrame:
+    """The table without rows, as for issues."""
+    return _typed(pd.DataFrame(columns=list(COLUMNS)))
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     count = pd.to_numeric(frame["count"], errors="coerce").fillna(0).astype("int64")
     doubtful = frame["doubtful"].map(lambda v: v is True).astype(bool)
     out = frame.astype("object").where(frame.notna(), "").astype("str")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, Final
 
 import pandas as pd
@@ -34,8 +35,8 @@ def issue_table(rows: Iterable[Mapping[str, Any]] = ()) -> pd.DataFrame:
     pandas.DataFrame
         One row per issue, text columns except the integer ``row``.
     """
-    frame = pd.DataFrame([{k: readable(v) for k, v in r.items()} for r in rows], columns=list(COLUMNS))
-    return _typed(frame)
+    found = [{k: readable(v) for k, v in r.items()} for r in rows]
+    return _typed(pd.DataFrame(found, columns=list(COLUMNS))) if found else _nothing().copy()
 
 
 def readable(value: Any) -> Any:
@@ -62,6 +63,12 @@ def concat(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     frame = _typed(pd.concat(filled, ignore_index=True))
     rank = frame["severity"].map({s: i for i, s in enumerate(SEVERITIES)})
     return frame.iloc[rank.argsort(kind="stable").to_numpy()].reset_index(drop=True)
+
+
+@cache
+def _nothing() -> pd.DataFrame:
+    """The table without rows: reading a small book asks for it some thirty times."""
+    return _typed(pd.DataFrame(columns=list(COLUMNS)))
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:

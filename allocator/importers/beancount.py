@@ -135,13 +135,13 @@ def _all(data: bytes, file: str, folder: Path | None, out: Export) -> list[Direc
 
 def _included(d: Directive, folder: Path) -> list[Path]:
     pattern = (texts(d.rest) or [""])[0]
-    place = folder / pattern
-    paths = (
-        sorted(folder.glob(pattern))
-        if any(c in pattern for c in "*?[") and not Path(pattern).is_absolute()
-        else [place]
-    )
-    if not pattern or not paths or not all(p.is_file() for p in paths):
+    many = any(c in pattern for c in "*?[") and not Path(pattern).is_absolute()
+    try:
+        paths = sorted(folder.glob(pattern)) if many else [folder / pattern]
+        there = bool(pattern and paths) and all(p.is_file() for p in paths)
+    except (OSError, ValueError, NotImplementedError):  # a name too long, a pattern that is none
+        there = False
+    if not there:
         raise InputError(f"{d.file}: line {d.line} includes a file that is not there; check its path")
     return [p.resolve() for p in paths]
 

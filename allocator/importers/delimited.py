@@ -20,7 +20,7 @@ from allocator.cells import clean_text
 from allocator.conversions import conversion_table
 from allocator.errors import InputError
 from allocator.importers.big5 import BLOCK, refuse_big5
-from allocator.importers.layout import NEEDED, SEARCHED, Layout, find_layout
+from allocator.importers.layout import NEEDED, SEARCHED, Layout, find_layout, goes_on
 from allocator.issues import ERROR, INFO, concat, issue_table
 from allocator.raw_tables import without_unit
 from allocator.remarks import is_note, only_text, refuse_unit, stated_unit, unit_issue
@@ -131,7 +131,11 @@ def parse(data: bytes, file: str, table: str, id_headers: Iterable[str] | None =
     delimiter = forced or delimiter_of(head, set(known))
     header = one_record(head, delimiter)
     layout: Layout | None = None
-    if id_headers is None and sum(header_key(h) in known for h in header) < NEEDED:
+    second = next(iter(head.splitlines()[1:2]), "")
+    if id_headers is None and (
+        sum(header_key(h) in known for h in header) < NEEDED
+        or goes_on(header, one_record(second, delimiter), table, known)
+    ):
         found = _below_titles(head, table, forced)
         if found is not None:
             delimiter, layout, below = found

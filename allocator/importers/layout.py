@@ -61,7 +61,7 @@ def find_layout(rows: Sequence[Sequence[str]], table: str, known: Mapping[str, s
     best = max(filled, key=lambda i: (worth[i], -i))
     at = first if worth[first] >= NEEDED or worth[best] < NEEDED else best
     header, depth = [c.strip() for c in rows[at]], 1
-    if at + 1 < len(rows) and _goes_on(header, rows[at + 1], table, known):
+    if at + 1 < len(rows) and goes_on(header, rows[at + 1], table, known):
         below = [*rows[at + 1], *[""] * len(header)]
         header = [h + b.strip() if _is_unit(b) else b.strip() or h for h, b in zip(header, below, strict=False)]
         depth = 2
@@ -79,8 +79,16 @@ def _is_unit(text: str) -> bool:
     return len(plain) > 2 and plain[0] in "(（" and unit_of(plain[1:-1]) is not None
 
 
-def _goes_on(header: Sequence[str], row: Sequence[str], table: str, known: Mapping[str, str]) -> bool:
-    """Whether the row below a header belongs to it: only units in brackets, or known headers under blanks or groups."""
+def goes_on(header: Sequence[str], row: Sequence[str], table: str, known: Mapping[str, str]) -> bool:
+    """Whether the row below a header belongs to it: only units in brackets, or known headers under blanks or groups.
+
+    Parameters
+    ----------
+    header, row
+        Texts of both rows.
+    table, known
+        As for `find_layout`.
+    """
     cells = [(h, c.strip()) for h, c in zip([*header, *[""] * len(row)], row, strict=False) if c.strip()]
     if not cells or len(cells) >= sum(1 for h in header if h) + (len(row) - len(header) > 0):
         return False

@@ -83,6 +83,7 @@ SIGNATURE: Final = frozenset(name.casefold() for name in ("Y1", "YESFINRISK", "N
 """Folded headers by which the file is known."""
 SPENDING: Final = 0.7
 """Spending as a fraction of income: the survey does not ask for it. House judgement."""
+_USED: Final = (*ESSENTIAL, "ACTBUS", "NONACTBUS")
 _HALF_UNIT: Final = 0.5
 _AMOUNT: Final = Column("amount", "number", "a component, in US dollars")
 
@@ -114,11 +115,14 @@ def read(source: Any) -> dict[str, RawTable]:
             f"{raw.file}: not the survey's summary extract, without the columns {', '.join(missing)}; "
             "download 'Summary Extract Public Data' (SCFP2022.csv)"
         )
+    twice = sorted({name for name in (*_USED, "YY1") if list(wide.columns).count(name) > 1})
+    if twice:
+        raise InputError(f"{raw.file}: the header has several columns named {', '.join(twice)}; keep one of each")
     if not len(wide):
         raise InputError(f"{raw.file}: a header but no rows; download the file again")
     ids, _ = as_text(wide["Y1"])
     base = wide.assign(client_id=ids, row=np.arange(len(wide)) + raw.first_row if raw.rows is None else raw.rows)
-    used = [name for name in (*ESSENTIAL[1:], "ACTBUS", "NONACTBUS") if name in wide]
+    used = [name for name in _USED[1:] if name in wide]
     amounts = pd.DataFrame({name: read_cells(_AMOUNT, wide[name]).values for name in used})
     amounts = _split_business(amounts)
     holdings = _long([name for name in ASSETS if name in amounts], amounts, base)

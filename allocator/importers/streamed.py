@@ -29,6 +29,7 @@ from allocator.importers.delimited import (
     without_preamble,
     without_remarks,
 )
+from allocator.importers.layout import goes_on
 from allocator.importers.tables import CSV, PARQUET, arrow_frame, ending_of, from_parquet, read_one
 from allocator.issues import INFO, concat, issue_table
 from allocator.remarks import only_text, refuse_unit, stated_unit, with_unit_below
@@ -121,7 +122,8 @@ def _csv(source: _Csv, piece: int) -> Iterator[RawTable]:
         delimiter = forced or delimiter_of(text, set(known_headers(source.table)))
         header = one_record(text, delimiter)
         first = text.splitlines()[1:2]
-        if first and stated_unit(only_text(one_record(first[0], delimiter))) is not None:
+        below, known = one_record(first[0] if first else "", delimiter), known_headers(source.table)
+        if stated_unit(only_text(below)) is not None or goes_on(header, below, source.table, known):
             refuse_unit(source.name, 2 + skipped)  # pieces are read apart: it would hold for the first one only
         ragged: list[tuple[int, int, int, str]] = []
 

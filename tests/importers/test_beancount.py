@@ -80,6 +80,7 @@ def test_language() -> None:
         ('2020-01-01 * "x"\n  what is this\n', "line 2 is neither"),
         ('2020-01-01 note Assets:A "never ends\n', "line 1 does not end"),
         ('2020-01-01 open Assets:A\ninclude "/no/such.beancount"\n', "line 2 includes a file that is not there"),
+        (f'2020-01-01 open Assets:A\ninclude "{"9" * 300}"\n', "line 2 includes a file that is not there"),
         (
             '2020-01-01 * "x"\n  Assets:S -1 SSS {} @ 5 EUR\n  Assets:Cash\n  Income:Gain -2 EUR\n',
             "line 1 leaves an amount to beancount's booking",

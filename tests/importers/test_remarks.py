@@ -68,6 +68,20 @@ def test_a_unit_below_the_header_holds_for_all_amounts(read: Callable[..., Book]
         placed(book)
 
 
+@pytest.mark.parametrize("comma", [",", ";", "\t"])
+def test_a_unit_in_brackets_below_its_header_holds_for_its_column(tmp_path: Path, comma: str) -> None:
+    """Found by fuzzing: in CSV it was set aside as a row, and the amounts were taken as yuan."""
+    path = tmp_path / "持仓.csv"
+    path.write_text(f"{HEAD},,,（万元）\nC1,活期,活期存款,12.3456\n合计,,,12.3456\n".replace(",", comma), "utf-8")
+    book = al.read_book(path)
+    assert book.holdings["value"].tolist() == [123456.0]
+    assert book.holdings["row"].tolist() == [3]
+    assert not book.counts["set_aside"].any()
+    placed(book)
+    with pytest.raises(al.InputError, match="row 2 states a unit"):
+        list(pieces(path, "holdings", tmp_path, small=0))
+
+
 @pytest.mark.parametrize("commas", ["", ",,,"])
 def test_a_unit_that_stands_too_late_is_refused(read: Callable[..., Book], commas: str) -> None:
     with pytest.raises(al.InputError, match="row 3 states a unit"):

@@ -146,3 +146,11 @@ def test_absent_columns_and_rows() -> None:
 def test_codebook_tables_hold_together() -> None:
     assert {secured for _, secured in DEBTS.values() if secured} <= set(ASSETS)
     assert set(NEGATIVE) <= set(ASSETS)
+
+
+@pytest.mark.parametrize("name", ["CDS", "YY1"])
+def test_a_column_that_is_there_twice(name: str) -> None:
+    """Found by fuzzing: it ended in an error of pandas."""
+    frame = survey(LIQ=[10.0], YY1=[1])
+    with pytest.raises(InputError, match=f"several columns named {name}"):
+        read_book(pd.concat([frame, frame[[name]]], axis=1), format="scf")

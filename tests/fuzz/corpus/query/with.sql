@@ -1,0 +1,1 @@
+with t as (select * from v) select client_id, asset_id as name, asset_class, cast(value as text) as value from t -- Zephyrine
