@@ -43,19 +43,60 @@ class Figure(str):
         ``share``, ``money`` or ``number``.
     digits
         Decimal places of the text (of a share: in percent).
+    around
+        Words before and behind the number, ``("≤ ", "")``: a spreadsheet has them in its format.
     """
 
-    __slots__ = ("digits", "unit", "value")
+    __slots__ = ("around", "digits", "unit", "value")
     value: float
     unit: str
     digits: int
+    around: tuple[str, str]
 
     @classmethod
-    def of(cls, text: str, value: float, unit: str, digits: int) -> Figure:
+    def of(cls, text: str, value: float, unit: str, digits: int, around: tuple[str, str] = ("", "")) -> Figure:
         """A text with the number that it stands for."""
         out = cls(text)
-        out.value, out.unit, out.digits = float(value), unit, digits
+        out.value, out.unit, out.digits, out.around = float(value), unit, digits, around
         return out
+
+    @property
+    def signed(self) -> bool:
+        """Whether the text is a change, which bears its sign also where it is up."""
+        return self.startswith("+")
+
+
+class Pair(str):
+    """Two figures in one text, a band or a change: a spreadsheet takes both, a page the text.
+
+    Attributes
+    ----------
+    first, second
+        The figures, or the dash of one that is not known.
+    change
+        Whether they are today and after, rather than the lowest and the highest.
+    """
+
+    __slots__ = ("change", "first", "second")
+    first: str
+    second: str
+    change: bool
+
+    @classmethod
+    def of(cls, text: str, first: str, second: str, *, change: bool) -> Pair:
+        """A text with the two figures that it stands for."""
+        out = cls(text)
+        out.first, out.second, out.change = first, second, change
+        return out
+
+
+def around(text: str, inner: str) -> str:
+    """Words around a figure that is somewhere in them; it stays one, ``≤ 20.0%`` knows that it is 0.2."""
+    if not isinstance(inner, Figure):
+        return text
+    before, _, behind = text.partition(inner)
+    first, last = inner.around
+    return Figure.of(text, inner.value, inner.unit, inner.digits, (before + first, last + behind))
 
 
 class Named(Protocol):
@@ -111,19 +152,37 @@ class Words:
         """0.1234 as ``12.3%``; NaN and infinity as a dash."""
         if not _known(share * 100):
             return DASH
-        return Figure.of(f"{_round(share * 100, digits):,.{digits}f}%", share, "share", digits)
+        return self.figure(f"{_round(share * 100, digits):,.{digits}f}%", share, "share", digits)
 
     def number(self, value: float, digits: int = 1) -> str:
         """A plain number; infinity as ``∞``, NaN as a dash."""
         if value == math.inf:
             return "∞"
-        return Figure.of(f"{_round(value, digits):,.{digits}f}", value, "number", digits) if _known(value) else DASH
+        return self.figure(f"{_round(value, digits):,.{digits}f}", value, "number", digits) if _known(value) else DASH
+
+    def figure(self, text: str, value: float, unit: str, digits: int) -> Figure:
+        """A text with the number that it stands for; see `Figure`."""
+        return Figure.of(text, value, unit, digits)
 
     def signed(self, value: float, digits: int = 1) -> str:
         """A change with its sign; what rounds to nothing, and NaN, as a dash."""
         if not _known(value) or _round(value, digits) == 0:
             return DASH
-        return f"{'-' if value < 0 else '+'}{self.number(abs(value), digits)}"
+        return self.sign(value, self.number(abs(value), digits))
+
+    def sign(self, change: float, size: str) -> str:
+        """A change with its sign, from its size as text; a size that reads as nothing is a dash."""
+        if not change or not any(c in "123456789" for c in size):
+            return DASH
+        text = f"{'-' if change < 0 else '+'}{size}"
+        if not isinstance(size, Figure):
+            return text
+        return Figure.of(text, math.copysign(size.value, change), size.unit, size.digits, size.around)
+
+    def change(self, before: str, after: str) -> str:
+        """Two values as a change, ``12.0 → 9.5``; two that read the same, once."""
+        text = before if before == after else self.text("number.change", before=before, after=after)
+        return Pair.of(text, before, after, change=True)
 
     def small(self, value: float) -> str:
         """A gap or residual: two digits, as ``3.1e-10`` where it is tiny; NaN as a dash."""
@@ -143,10 +202,27 @@ class Words:
         """
         if not _known(amount):
             return DASH
-        figure = _scaled(amount, self.lang) if short or self.lang == "zh" else f"{_round(amount, 0):,.0f}"
-        if currency:
-            figure = self.text("number.money", amount=figure, currency=self.get(f"currency.{currency}", currency))
-        return Figure.of(figure, amount, "money", 0)
+        text = _scaled(amount, self.lang) if short or self.lang == "zh" else f"{_round(amount, 0):,.0f}"
+        figure = Figure.of(text, amount, "money", 0)
+        return self.with_currency(figure, currency) if currency else figure
+
+    def with_currency(self, text: str, currency: str) -> str:
+        """An amount, or words for one, with its currency: ``CNY 12,000``, ``1.20万元``."""
+        return around(self.text("number.money", amount=text, currency=self.get(f"currency.{currency}", currency)), text)
+
+    def amounts(self, low: float, high: float, currency: str = "") -> str:
+        """Two short amounts from which to which, or one where they read the same; the currency once."""
+        one, two = (self.money(x, short=True) for x in (low, high))
+        text = two if one == two else self.text("number.from_to", low=one, high=two)
+        return self.with_currency(text, currency) if currency else text
+
+    def known(self, amount: float, currency: str = "") -> str:
+        """An amount that anybody can look up, or that gives such a one away; see `money`."""
+        return self.money(amount, currency)
+
+    def unit(self, currency: str) -> str:
+        """What a heading calls the unit of amounts: the code of their currency."""
+        return currency
 
     def exact(self, amount: float) -> str:
         """An amount to the cent with thousands, as in an order; NaN as a dash."""
@@ -156,7 +232,10 @@ class Words:
         """A band of shares, ``20–50%``."""
         if not (_known(low) and _known(high)):
             return DASH
-        return f"{_round(low * 100, 1):g}–{_round(high * 100, 1):g}%"
+        one, two = (_round(x * 100, 1) for x in (low, high))
+        digits = 0 if one.is_integer() and two.is_integer() else 1
+        ends = (self.percent(x, digits) for x in (low, high))
+        return Pair.of(f"{one:g}–{two:g}%", *ends, change=False)
 
 
 @cache

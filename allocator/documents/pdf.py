@@ -127,7 +127,7 @@ def _table(found: Drawn, laid: Widths) -> dict[str, Any]:
 
 def _graph(graph: Graph) -> dict[str, Any]:
     def inside(x: float) -> float | None:
-        return round(min(max(x, 0.0), 1.0), 6) if math.isfinite(x) else None
+        return round(min(max(x, 0.0), 1.0), 4) if math.isfinite(x) else None
 
     return {
         "bars": [{"value": inside(value) or 0.0, "tone": tone} for value, tone in graph.bars],

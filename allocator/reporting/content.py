@@ -189,8 +189,9 @@ def _subtitle(facts: Facts) -> str:
     advisor = clean(me.analysis.positions.clients["advisor"].iloc[me.place])
     parts = [
         band_name(str(me.summary["band"]), me.framework, words),
-        words.text("report.currency", currency=words.get(f"currency.{me.currency}", me.currency)),
+        words.text("report.unit_hidden")
+        if facts.source.options.hide_amounts
+        else words.text("report.currency", currency=words.get(f"currency.{me.currency}", me.currency)),
         *([words.text("report.advisor", advisor=advisor)] if advisor else []),
-        *([words.text("report.amounts_hidden")] if facts.source.options.hide_amounts else []),
     ]
     return " · ".join(parts)

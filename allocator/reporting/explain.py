@@ -36,10 +36,10 @@ def obstacles(client: Client, tables: Mapping[str, pd.DataFrame]) -> list[Block]
     rows = tuple(
         (
             words.text(f"obstacle.{r['obstacle']}"),
-            _signed(r["excess"], words.money(abs(r["excess"]) * total, short=True)),
-            _signed(r["distance"], words.number(abs(r["distance"]) * 100)),
-            _signed(r["volatility"], words.number(abs(r["volatility"]) * 100)),
-            _signed(r["cost"], words.money(abs(r["cost"]) * total, short=True)),
+            _signed(r["excess"], words.money(abs(r["excess"]) * total, short=True), words),
+            _signed(r["distance"], words.number(abs(r["distance"]) * 100), words),
+            _signed(r["volatility"], words.number(abs(r["volatility"]) * 100), words),
+            _signed(r["cost"], words.money(abs(r["cost"]) * total, short=True), words),
         )
         for r in felt
     )
@@ -73,10 +73,9 @@ def _shown(obstacle: str) -> tuple[str, ...]:
     return ("excess", "distance", "volatility", *(() if obstacle == "costs" else ("cost",)))
 
 
-def _signed(change: float, size: str) -> str:
-    if not math.isfinite(change) or abs(change) <= FELT:
-        return DASH
-    return ("-" if change < 0 else "+") + size
+def _signed(change: float, size: str, words: Words) -> str:
+    felt = math.isfinite(change) and abs(change) > FELT
+    return words.sign(change, size) if felt else DASH
 
 
 def prices(client: Client, frame: pd.DataFrame) -> list[Block]:
@@ -175,7 +174,7 @@ def suitability(client: Client, tables: Mapping[str, pd.DataFrame]) -> list[Bloc
     bought = tuple((clean(r["name"]), f"R{int(r['grade'])}", words.exact(r["amount"])) for r in riskier)
     shop = (
         *columns(words, above_grade="text", risk="number"),
-        Column(f"{words.text('head.amount')} {client.currency}", "number"),
+        Column(f"{words.text('head.amount')} {words.unit(client.currency)}", "number"),
     )
     return [
         Table(words.text("title.suitability"), heads, rows),

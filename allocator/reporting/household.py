@@ -58,6 +58,8 @@ MONEY: Final = {
     "names": ("value",),
 }
 """Amounts of each table, rounded to cents in JSON."""
+TAUGHT: Final = ("education", "cover_needed")
+"""Amounts of the protection gap that have the education in them."""
 
 
 def household_sheet(found: Household, client_id: str, words: Words, me: Client | None = None) -> Blocks:
@@ -205,8 +207,15 @@ def _protection(r: Row, found: Household, me: Client) -> list[Block]:
     words, needs = me.words, found.needs
     facts = {"years": words.number(needs.support_years, 0), "share": words.percent(needs.support_share, 0)}
     keys = ("debts", "support", "education", "liquid", "cover_needed", "insurance_cover")
-    rows = [(words.text(f"household.need_{k}", **facts), me.money(r[k])) for k in keys]
-    rows.append(_result("gap", r["gap"], me))
+    # education is a sum that this page names, times the dependants: with it in them, sums would give the total away
+    told = words.known if r["education"] > 0 else words.money
+    rows = [
+        (words.text(f"household.need_{k}", **facts), (told if k in TAUGHT else words.money)(r[k], me.currency))
+        for k in keys
+    ]
+    rows.append(
+        (words.text("household.surplus" if r["gap"] < 0 else "household.gap"), told(abs(r["gap"]), me.currency))
+    )
     out: list[Block] = [_lines(words, "protection", rows)]
     if r["unknown"]:
         named = [words.text(f"household.unknown_{k}") for k in str(r["unknown"]).split(", ")]
@@ -214,14 +223,8 @@ def _protection(r: Row, found: Household, me: Client) -> list[Block]:
     alive = r["gap_with_income"]
     if not math.isnan(alive):
         key = "household.say_working_short" if alive > 0 else "household.say_working"
-        out.append(Line(words.tight(words.text(key, amount=me.money(abs(alive)), years=facts["years"]))))
+        out.append(Line(words.tight(words.text(key, amount=told(abs(alive), me.currency), years=facts["years"]))))
     return out
-
-
-def _result(key: str, amount: float, me: Client) -> tuple[str, str]:
-    """A gap, or what is left over."""
-    words = me.words
-    return (words.text(f"household.{key}" if not amount < 0 else "household.surplus"), me.money(abs(amount)))
 
 
 def _industry(rows: list[Row], names: list[Row], me: Client) -> list[Block]:
@@ -266,7 +269,7 @@ def _needs(found: Household, words: Words) -> list[Block]:
 
 def _amounts(education: Mapping[str, float | str], words: Words) -> str:
     known = {k: float(v) for k, v in education.items() if not isinstance(v, str)}
-    return words.text("say.list").join(words.money(v, k) for k, v in known.items())
+    return words.text("say.list").join(words.known(v, k) for k, v in known.items())
 
 
 def _gap(r: Row, words: Words) -> str:

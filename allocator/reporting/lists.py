@@ -73,7 +73,7 @@ def trades(client: Client, plan: Plan, frame: pd.DataFrame) -> list[Block]:
     heads = (
         *columns(words, side="label"),
         Column(words.text("head.name"), "text", least=10),
-        Column(f"{words.text('head.amount')} {client.currency}", "number"),
+        Column(f"{words.text('head.amount')} {words.unit(client.currency)}", "number"),
         Column(words.text("head.cost"), "number", spare=2),
         *([Column(words.text("head.tax"), "number", spare=1)] if taxed else []),
         Column(words.text("head.reason"), "sentence", least=16),

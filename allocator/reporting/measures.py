@@ -90,7 +90,7 @@ def _rule(now: Row, then: Row | None, client: Client) -> tuple[Content, ...]:
     words, name, last = client.words, str(now["rule"]), then or now
     severity = words.percent(now["severity"], 0)
     if then is not None:
-        severity = words.text("number.change", before=severity, after=words.percent(then["severity"], 0))
+        severity = words.change(severity, words.percent(then["severity"], 0))
     tone: Tone = "bad" if last["severity"] >= 0.5 else "warn" if last["severity"] > 0 else "good"
     return (
         words.name(client.framework.rules[name]),

@@ -61,9 +61,9 @@ def figures(facts: Facts) -> list[Piece]:
     )
     needed, months = float(now["reserve_needed"]), float(after["reserve_months"])
     calm: Tone = "" if math.isnan(months) or math.isnan(needed) else _holds(months >= needed)
-    score = _change(words, words.number(now["score"], 0), words.number(after["score"], 0))
-    volatility = _change(words, words.percent(now["volatility"]), words.percent(after["volatility"]))
-    reserve = _change(words, words.number(now["reserve_months"]), words.number(after["reserve_months"]))
+    score = _change(facts, words.number(now["score"], 0), words.number(after["score"], 0))
+    volatility = _change(facts, words.percent(now["volatility"]), words.percent(after["volatility"]))
+    reserve = _change(facts, words.number(now["reserve_months"]), words.number(after["reserve_months"]))
     asked = DASH if math.isnan(needed) else words.text("report.months_needed", months=words.number(needed, 0))
     return [
         Figures(
@@ -76,7 +76,7 @@ def figures(facts: Facts) -> list[Piece]:
                 Fact(words.text("report.reserve"), reserve, asked, calm),
                 Fact(
                     words.text("report.limits"),
-                    _change(words, *(words.number(s["limits_exceeded"], 0) for s in (now, after))),
+                    _change(facts, *(words.number(s["limits_exceeded"], 0) for s in (now, after))),
                     words.text("report.limits_note"),
                     "" if band is None else _holds(after["limits_exceeded"] == 0),
                 ),
@@ -222,9 +222,9 @@ def _states(facts: Facts) -> list[Client]:
     return [facts.me] if facts.then is None else [facts.me, facts.then]
 
 
-def _change(words: Words, before: str, after: str) -> str:
-    """Two values as a change; two that read the same, once."""
-    return before if before == after else words.text("number.change", before=before, after=after)
+def _change(facts: Facts, before: str, after: str) -> str:
+    """A value today and after the plan, where there is one."""
+    return before if facts.then is None else facts.words.change(before, after)
 
 
 def _holds(good: bool) -> Tone:

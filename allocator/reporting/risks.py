@@ -108,12 +108,11 @@ def _verdict(measures: RiskMeasures, row: Row, me: Client) -> list[Block]:
         return [Line(words.text("risk.say_calm", odds=_odds(measures, words)), "good")]
     low, high = max(found[0], 0.0), found[-1]
     shares = [words.percent(x, 0 if high >= 0.1 else 1) for x in (low, high)]
-    sums = [words.money(x * row["equity"], short=True) for x in (low, high)]
-    share, money = (x[1] if x[0] == x[1] else words.text("risk.from_to", low=x[0], high=x[1]) for x in (shares, sums))
+    share = shares[1] if shares[0] == shares[1] else words.text("number.from_to", low=shares[0], high=shares[1])
     data = {
         "odds": _odds(measures, words),
         "share": share,
-        "money": words.text("number.money", amount=money, currency=words.get(f"currency.{me.currency}", me.currency)),
+        "money": words.amounts(low * row["equity"], high * row["equity"], me.currency),
         "horizon": _horizon(measures, words),
     }
     limit = me.framework.bands[str(me.summary["band"])].volatility if me.summary["band"] else math.nan
@@ -213,7 +212,7 @@ def _goals(rows: list[Row], me: Client) -> list[Block]:
     heads = _heads(words, goal="text", years="number", amount="number", start="number")
     heads += (Column(words.text("risk.head_monthly"), "number", spare=1),)
     heads += _heads(words, expected="number", missed="sentence")
-    return [Table(words.text("risk.title_goals", currency=me.currency), heads, lines)]
+    return [Table(words.text("risk.title_goals", currency=words.unit(me.currency)), heads, lines)]
 
 
 def _chance(p: float, words: Words) -> Cell:

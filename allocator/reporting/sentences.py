@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from allocator.framework import Framework
-from allocator.i18n import DASH, Words
+from allocator.i18n import DASH, Words, around
 from allocator.limits import Limit
 
 MONTHS: Final = "reserve_months"
@@ -77,7 +77,8 @@ def amount_of(name: str, value: float, words: Words) -> str:
 def with_unit(name: str, value: float, words: Words) -> str:
     """A value of a limit inside a sentence: ``12.0 months``, ``20.0%``."""
     if name == MONTHS and math.isfinite(value):
-        return words.text("number.months", months=words.number(value))
+        months = words.number(value)
+        return around(words.text("number.months", months=months), months)
     return amount_of(name, value, words)
 
 
@@ -85,7 +86,8 @@ def bound_of(name: str, bound: float, sense: str, words: Words) -> str:
     """A bound with its sense: ``≤ 20.0%``."""
     if not math.isfinite(bound):
         return DASH
-    return words.text("bound.at_least" if sense == ">=" else "bound.at_most", bound=amount_of(name, bound, words))
+    amount = amount_of(name, bound, words)
+    return around(words.text("bound.at_least" if sense == ">=" else "bound.at_most", bound=amount), amount)
 
 
 def grade_name(grade: str, words: Words) -> str:

@@ -6,7 +6,7 @@ import math
 from typing import Final
 
 from allocator.framework import OWN_USE
-from allocator.i18n import DASH, Words
+from allocator.i18n import DASH, Figure, Words, around
 from allocator.reporting.blocks import Block, Blocks, Cell, Column, Content, Heading, Line, Table
 from allocator.reporting.sentences import bound_of, clean, heading, limit_name, with_unit
 from allocator.reporting.sheet import footer
@@ -134,7 +134,10 @@ def _loss(loss: float, words: Words) -> str:
     if abs(loss) < 0.5:
         return DASH
     amount = words.money(abs(loss), short=True)
-    return amount if loss > 0 else words.text("stress.gain", amount=amount)
+    if loss > 0:
+        return amount
+    gain = around(words.text("stress.gain", amount=amount), amount)
+    return Figure.of(gain, -gain.value, gain.unit, gain.digits, gain.around) if isinstance(gain, Figure) else gain
 
 
 def _worst(stress: Stress, hit: Row | None, me: Client) -> Line:

@@ -127,7 +127,7 @@ def test_without_years_of_the_past_nothing_is_said_of_them(
     assert [r[0] for r in losses] == [said.text("risk.way_normal"), said.text("risk.way_t")]
     row = bare.select("C009")["summary"].iloc[0]
     low, high = sorted(said.percent(row[f"cvar_{way}"], 0) for way in ("normal", "t"))
-    assert said.text("risk.from_to", low=low, high=high).replace(" ", "") in lines(risk_sheet(bare, "C009", said))[
+    assert said.text("number.from_to", low=low, high=high).replace(" ", "") in lines(risk_sheet(bare, "C009", said))[
         0
     ].replace(" ", "")
     s = bare.summary.set_index("client_id")
