@@ -11,7 +11,17 @@ import click
 from click.core import ParameterSource
 
 from allocator.cli_words import Spoken, a_count, command
-from allocator.command_tools import NOTHING, OK, SET_ASIDE, analysed, exit_code, print_blocks, print_json, progress
+from allocator.command_tools import (
+    NOTHING,
+    OK,
+    SET_ASIDE,
+    analysed,
+    exit_code,
+    print_blocks,
+    print_json,
+    progress,
+    told_code,
+)
 from allocator.i18n import Words
 
 if TYPE_CHECKING:
@@ -127,7 +137,7 @@ def show_whatif(
             scenario = load_scenarios(options["scenarios"]).scenarios[options["shock"]]
             change += (said.name(scenario),)
         print_blocks(compare_blocks(found, said, FIRST["whatif"] if top is None else top, change))
-    return _told(before)
+    return told_code(before)
 
 
 @dataclass(frozen=True)
@@ -157,7 +167,7 @@ def _read(said: Words, options: dict[str, Any]) -> _Read:
     book, analysis = analysed(said, {**options, "client": None})
     result = _planned(said, analysis, options)
     plan = None if result is analysis else result
-    return _Read(result, _told(analysis), book.counts, analysis, plan)  # type: ignore[arg-type]
+    return _Read(result, told_code(analysis), book.counts, analysis, plan)  # type: ignore[arg-type]
 
 
 def _reviews(book: BookFacts, options: dict[str, Any]) -> pd.DataFrame | None:
@@ -167,13 +177,6 @@ def _reviews(book: BookFacts, options: dict[str, Any]) -> pd.DataFrame | None:
     from allocator.ledger.ledger import Ledger
 
     return Ledger(options["ledger"]).due(book.on).table
-
-
-def _told(analysis: Analysis) -> int:
-    """Exit code of a list that judges nobody: only what could not be used is told."""
-    if not len(analysis):
-        return NOTHING
-    return SET_ASIDE if len(analysis.set_aside) else OK
 
 
 def _planned(said: Words, analysis: Analysis, options: dict[str, Any]) -> Analysis | Plan:

@@ -87,21 +87,26 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def build(said: Words) -> click.Group:
     """Build the commands in one language."""
+    json = _flag(said, "--json", "json")
     show = command(
         said, "show", partial(commands.framework_show, said), _framework_options(said), "help.framework_show"
     )
     validate = command(
-        said, "validate", partial(commands.framework_validate, said), [_file(), *_both(said)], "help.framework_validate"
+        said,
+        "validate",
+        partial(commands.framework_validate, said),
+        [_file(), json, *_both(said)],
+        "help.framework_validate",
     )
     name = click.Argument(["name"], required=False, default=None, metavar="[NAME|FILE]")
     assumed = command(
         said,
         "show",
         partial(studies.assumptions_show, said),
-        [name, _flag(said, "--json", "json"), *_both(said)],
+        [name, json, *_both(said)],
         "help.assumptions_show",
     )
-    demo_options = [_option(said, "--client", metavar="ID"), _flag(said, "--json", "json"), *_both(said)]
+    demo_options = [_option(said, "--client", metavar="ID"), _option(said, "--band"), json, *_both(said)]
     return group(
         said,
         "allocator",

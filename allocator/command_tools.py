@@ -96,6 +96,13 @@ def exit_code(analysis: Analysis, plan: Plan | None = None) -> int:
     return status_code(status, aside=bool(len(analysis.set_aside)))
 
 
+def told_code(analysis: Analysis) -> int:
+    """Exit code of what judges nobody (studies, lists): only what could not be used is told."""
+    if not len(analysis):
+        return NOTHING
+    return SET_ASIDE if len(analysis.set_aside) else OK
+
+
 def status_code(status: set[str], *, aside: bool) -> int:
     """Exit code of the statuses that clients have; ``aside``: some row or cell was set aside."""
     if aside or status & {"invalid", "no_band"}:

@@ -68,7 +68,7 @@ def rebalance(said: Words, **options: Any) -> int:
     return exit_code(analysis, plan if stages is None else stages.plans[-1])
 
 
-def demo(said: Words, client: str | None, json: bool) -> int:
+def demo(said: Words, client: str | None, band: str | None, json: bool) -> int:
     """``allocator demo``: the bundled book planned, one client in full, and what to try next."""
     from allocator import pipeline
     from allocator.book import read_book
@@ -81,7 +81,7 @@ def demo(said: Words, client: str | None, json: bool) -> int:
     with progress(said, "planning"):
         book = read_book(folder)
         one = known(book, client or str(book.clients["client_id"].iloc[0]), said)
-        plan = pipeline.rebalance(pipeline.analyze(book, on=DEMO_DATE))
+        plan = pipeline.rebalance(pipeline.analyze(book, band=band, on=DEMO_DATE))
     if json:
         print_json(rebalance_json(plan, said, counts=book.counts))
         return OK
@@ -111,7 +111,7 @@ def framework_show(said: Words, name: str, json: bool) -> int:
     return OK
 
 
-def framework_validate(said: Words, file: str) -> int:
+def framework_validate(said: Words, file: str, json: bool) -> int:
     """``allocator framework validate``: OK, or every mistake."""
     from allocator.assumptions import load_assumptions, risk_table
     from allocator.framework import load_framework
@@ -121,12 +121,23 @@ def framework_validate(said: Words, file: str) -> int:
         assumptions = load_assumptions(f.assumptions)
         risk_table(f, assumptions)
     except ConfigError as error:
-        print_blocks((Line(said.text("framework.invalid"), "bad"), *(Line(m) for m in str(error).splitlines())))
+        mistakes = str(error).splitlines()
+        if json:
+            print_json(_validated(mistakes))
+        else:
+            print_blocks((Line(said.text("framework.invalid"), "bad"), *(Line(m) for m in mistakes)))
         return USAGE
     sizes = {"classes": len(f.classes), "bands": len(f.bands), "rules": len(f.rules), "products": len(f.products)}
-    text = said.text("framework.valid", file=file, name=f.name, assumptions=assumptions.name, **sizes)
-    print_blocks((Line(text, "good"),))
+    if json:
+        print_json(_validated([]) | {"name": f.name, "assumptions": assumptions.name} | sizes)
+    else:
+        text = said.text("framework.valid", file=file, name=f.name, assumptions=assumptions.name, **sizes)
+        print_blocks((Line(text, "good"),))
     return OK
+
+
+def _validated(mistakes: list[str]) -> dict[str, Any]:
+    return {"schema": "allocator/1", "valid": not mistakes, "mistakes": mistakes}
 
 
 def _fit_together(said: Words, options: dict[str, Any]) -> None:

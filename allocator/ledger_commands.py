@@ -74,9 +74,9 @@ def ledger_group(said: Words, book: Params, both: Params) -> SpokenGroup:
                 *both,
             ],
         ),
-        "due": (due, [place, day, advisor, policy, json, *both]),
-        "review": (review, [a("client", "CLIENT", True), place, key, day, *both]),
-        "purge": (purge, [place, key, client, purged, yes, *both]),
+        "due": (due, [place, key, day, client, advisor, policy, json, *both]),
+        "review": (review, [a("client", "CLIENT", True), place, key, day, json, *both]),
+        "purge": (purge, [place, key, client, purged, yes, json, *both]),
     }
     commands = [command(said, n, partial(f, said), params, f"ledger.help_{n}") for n, (f, params) in made.items()]
     return group(said, "ledger", both, "ledger.help", commands)
@@ -161,16 +161,22 @@ def due(said: Words, ledger: str | None, day: date | None, **options: Any) -> in
     from allocator.reporting.jsonledger import due_json
     from allocator.reporting.ledger import due_blocks
 
-    found = _of_advisor(_open(ledger, options["policy"]).due(day), options["advisor"])
+    book = _open(ledger, options["policy"], options["key"])
+    found = _of_advisor(book.due(day), options["advisor"])
+    if options["client"] is not None:
+        found = _of_client(said, found, book.client_id(options["client"]))
     print_json(due_json(found)) if options["json"] else print_blocks(due_blocks(found, said))
     return OK
 
 
-def review(said: Words, ledger: str | None, key: str | None, client: str, day: date | None) -> int:
+def review(said: Words, ledger: str | None, client: str, day: date | None, **options: Any) -> int:
     """``allocator ledger review``: note a review."""
     when = date.today() if day is None else day
-    _open(ledger, key=key).review(client, when)
-    print_blocks((Line(said.text("ledger.reviewed", date=when), "good"),))
+    _open(ledger, key=options["key"]).review(client, when)
+    if options["json"]:
+        _print_done(reviewed=when.isoformat())
+    else:
+        print_blocks((Line(said.text("ledger.reviewed", date=when), "good"),))
     return OK
 
 
@@ -179,13 +185,22 @@ def purge(said: Words, ledger: str | None, client: str | None, day: date | None,
     if client is None and day is None:
         raise click.UsageError(said.text("ledger.purge_what"))
     book = _open(ledger, key=options["key"])
-    if not options["yes"]:
-        count = len(book.holding(client=client, on=day))
+    done = options["yes"]
+    count = book.purge(client=client, on=day) if done else len(book.holding(client=client, on=day))
+    if options["json"]:
+        _print_done(purged=done, snapshots=count)
+    elif done:
+        print_blocks((Line(said.text("ledger.purged", count=count), "good"),))
+    else:
         print_blocks((Line(said.text("ledger.would_purge", count=count), "warn"),))
-        return OK
-    count = book.purge(client=client, on=day)
-    print_blocks((Line(said.text("ledger.purged", count=count), "good"),))
     return OK
+
+
+def _print_done(**content: Any) -> None:
+    """Say as JSON what was done; no client is named."""
+    from allocator.reporting.jsonledger import SCHEMA
+
+    print_json({"schema": SCHEMA, **content})
 
 
 def _page(book: Ledger, found: Diff, options: dict[str, Any], said: Words) -> None:
@@ -207,6 +222,15 @@ def _of_advisor(found: Reviews, advisor: str | None) -> Reviews:
     if advisor is None:
         return found
     return replace(found, table=found.table[found.table["advisor"] == advisor].reset_index(drop=True))
+
+
+def _of_client(said: Words, found: Reviews, client: str) -> Reviews:
+    from dataclasses import replace
+
+    table = found.table[found.table["client_id"] == client].reset_index(drop=True)
+    if table.empty:
+        raise click.UsageError(said.text("error.no_client"))
+    return replace(found, table=table)
 
 
 def _open(place: str | None, policy: str = "standard", key: str | None = None) -> Ledger:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from allocator.command_tools import NOTHING, OK, analysed, only, print_blocks, print_json, progress
+from allocator.command_tools import NOTHING, OK, analysed, only, print_blocks, print_json, progress, told_code
 from allocator.errors import InputError
 from allocator.i18n import LANGUAGES, Words, words
 
@@ -37,7 +37,7 @@ def frontier(said: Words, points: int | None, **options: Any) -> int:
         print_json(frontier_json(found, analysis, said))
     else:
         print_blocks(frontier_sheet(found, analysis, said))
-    return OK
+    return told_code(analysis)
 
 
 def stress(said: Words, scenarios: str, show_scenarios: bool, **options: Any) -> int:
@@ -56,7 +56,7 @@ def stress(said: Words, scenarios: str, show_scenarios: bool, **options: Any) ->
         print_blocks(scenario_blocks(found, said))
     else:
         print_blocks(stress_overview(found, said) if one is None else stress_sheet(found, one, said))
-    return OK
+    return told_code(analysis)
 
 
 def risk(said: Words, goals: str | None, past: str | None, **options: Any) -> int:
@@ -76,7 +76,7 @@ def risk(said: Words, goals: str | None, past: str | None, **options: Any) -> in
         print_json(risk_json(found, said, client=one, counts=book.counts))
     else:
         print_blocks(risk_overview(found, said) if one is None else risk_sheet(found, one, said))
-    return OK if len(analysis) else NOTHING
+    return told_code(analysis)
 
 
 def _goals(file: str, client: str | None) -> pd.DataFrame:
@@ -152,7 +152,7 @@ def household(said: Words, **options: Any) -> int:
         print_json(household_json(found, said, client=one, counts=book.counts))
     else:
         print_blocks(household_overview(found, said) if one is None else household_sheet(found, one, said))
-    return OK
+    return told_code(analysis)
 
 
 def _nobody(said: Words, analysis: Analysis, book: Book) -> int:

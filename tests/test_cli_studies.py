@@ -103,7 +103,7 @@ def test_one_client_has_the_numbers_of_the_json(lang: str, past_file: str, goals
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_the_book_has_the_numbers_of_the_json(lang: str, past_file: str, goals: str, capsys: Capture) -> None:
     said = words(lang)
-    page, found = told(capsys, "--past", past_file, "--goals", goals, "--lang", lang)
+    page, found = told(capsys, "--past", past_file, "--goals", goals, "--lang", lang, code=4)
     risks = pd.DataFrame(
         [{"band": c["band"], **c["risk"]} for c in found["clients"]], index=[c["client_id"] for c in found["clients"]]
     )
@@ -124,13 +124,13 @@ def test_the_book_has_the_numbers_of_the_json(lang: str, past_file: str, goals: 
 
 
 def test_the_numbers_do_not_depend_on_the_language(past_file: str, goals: str, capsys: Capture) -> None:
-    one, two = (told(capsys, "--past", past_file, "--goals", goals, "--lang", lang)[1] for lang in LANGUAGES)
+    one, two = (told(capsys, "--past", past_file, "--goals", goals, "--lang", lang, code=4)[1] for lang in LANGUAGES)
     assert [c["risk"] for c in one["clients"]] == [c["risk"] for c in two["clients"]]
 
 
 def test_it_is_what_the_library_says(sample: Book, past_file: str, capsys: Capture) -> None:
     args = ("--past", past_file, "--horizon", "2.5", "--level", ".99")
-    page, found = told(capsys, *args)
+    page, found = told(capsys, *args, code=4)
     s = measure_risk(analyze(sample, on=ON), horizon=2.5, level=0.99, past=YEARS).summary.set_index("client_id")
     for client in found["clients"]:
         for name in ("var_history", "cvar_t", "drawdown", "bets"):
