@@ -157,8 +157,8 @@ def rebalance(
         ``engine``: ``"client"`` plans one client after the other, ``"book"`` all at once, some hundred times faster,
         without explanations; both carry out the same programme, and each plan is certified. ``"auto"`` (the default)
         takes the book engine for `BOOK_FROM` clients and more where nothing is to be explained. What the book engine
-        does not carry (limits on labels, CVaR, tracking, budgets, your own limits and objectives, hard mode, another
-        goal) it leaves to the other one, never out.
+        does not carry (CVaR, tracking, terms and objectives of your own, hard mode) it leaves to the other one, never
+        out.
 
     Returns
     -------

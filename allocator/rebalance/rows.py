@@ -117,8 +117,8 @@ def _reserve(limit: Limit, bound: float, c: Client) -> list[Row]:
 
 
 def _issuer(limit: Limit, bound: float, c: Client) -> list[Row]:
-    """One row per issuer of several names; an issuer of one is what the single holding limit looks at already."""
-    return _together(limit, bound, c, c.x.issuer, alone_too=not bound >= c.bound("single_holding<="))
+    """One row per issuer, of one name too: where costs shrink the total, the wider bound shrinks by more money."""
+    return _together(limit, bound, c, c.x.issuer, alone_too=True)
 
 
 def _single(limit: Limit, bound: float, c: Client) -> list[Row]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from conftest import ON, SAMPLE
 from worlds import random_world
 
 from allocator.analysis import Analysis
-from allocator.book import read_book
+from allocator.book import Book, read_book
 from allocator.framework import load_framework
 from allocator.pipeline import analyze
 from allocator.rebalance.instruments import instruments
@@ -30,18 +30,15 @@ def sample_analysis() -> Analysis:
 
 def world_analysis(seed: int, clients: int = 40) -> Analysis:
     """A random world with money due; assets in several accounts, debts, locks, labels and gaps are in it."""
-    book = random_world(seed, load_framework("classic"), clients).book()
+    return analyze(with_flows(random_world(seed, load_framework("classic"), clients).book(), seed), on=ON)
+
+
+def with_flows(book: Book, seed: int) -> Book:
+    """Money due in and out, drawn from `FLOWS`."""
     rng = np.random.default_rng([seed, 7])
     total = book.holdings.groupby("client_id")["value"].sum().reindex(book.clients["client_id"]).fillna(0.0)
     flow = (total.to_numpy() * rng.choice(FLOWS, len(total))).round(2)
-    people = book.clients.assign(cash_flow=flow)
-    return analyze(_with_clients(book, people), on=ON)
-
-
-def _with_clients(book: Any, people: pd.DataFrame) -> Any:
-    from dataclasses import replace
-
-    return replace(book, clients=people)
+    return replace(book, clients=book.clients.assign(cash_flow=flow))
 
 
 def survey_analysis(shared: Callable[[str], Path]) -> Analysis:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from allocator.rebalance.book.facts import Facts
 from allocator.rebalance.book.flat import Flat
 from allocator.rebalance.book.limit_rows import Group, count_rows
 from allocator.rebalance.context import Context
@@ -34,14 +35,14 @@ def groups_of(flat: Flat, among: IntArray, context: Context) -> Iterator[Group]:
         Places in ``flat.who`` of the clients to plan.
     """
     sizes = flat.sizes[among]
-    ladder = np.array(SIZES)
+    ladder, facts = np.array(SIZES), Facts(flat, context)
     padded = np.where(
         sizes <= ladder[-1], ladder[np.minimum(np.searchsorted(ladder, sizes), len(ladder) - 1)], -(-sizes // 256) * 256
     )
     for n in np.unique(padded):
         of_size = among[padded == n]
         for k in range(0, len(of_size), MOST):
-            group = _group(flat, of_size[k : k + MOST], int(n), context)
+            group = _group(facts, of_size[k : k + MOST], int(n))
             rows = count_rows(group)
             tall = np.maximum(-(-rows // STEP) * STEP, STEP)
             more = -(-flat.shared[group.who] // SHARED) * SHARED
@@ -51,7 +52,8 @@ def groups_of(flat: Flat, among: IntArray, context: Context) -> Iterator[Group]:
                 yield replace(part, shape=part.shape._replace(rows=int(height), factors=factors))
 
 
-def _group(flat: Flat, who: IntArray, n: int, context: Context) -> Group:
+def _group(facts: Facts, who: IntArray, n: int) -> Group:
+    flat, context = facts.flat, facts.context
     a = context.analysis
     at = flat.start[who][:, None] + np.arange(n)
     at = np.where(np.arange(n) < flat.sizes[who][:, None], at, -1)
@@ -64,7 +66,7 @@ def _group(flat: Flat, who: IntArray, n: int, context: Context) -> Group:
         return np.asarray(np.append(values, 0.0)[at])
 
     return Group(
-        shape, who, place, at, context, flat, wide(flat.inside), wide(flat.counts), wide(flat.w0),
+        shape, who, place, at, context, flat, facts, wide(flat.inside), wide(flat.counts), wide(flat.w0),
         a.exposures.debt[place] / total, total,
     )  # fmt: skip
 

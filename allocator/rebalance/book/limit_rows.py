@@ -10,6 +10,7 @@ import numpy as np
 
 from allocator.framework import Family
 from allocator.limits import Kind, Limit, needed_months
+from allocator.rebalance.book.facts import Facts
 from allocator.rebalance.book.flat import Flat
 from allocator.rebalance.context import Context
 from allocator.rebalance.model import Shape
@@ -27,7 +28,7 @@ class Group:
     who, place, at
         The clients' places in `Flat.who`, their places in the analysis, and B × n: their instruments in `Flat`, −1 for
         padding.
-    context, flat
+    context, flat, facts
         Where they come from.
     inside, counts, w0
         B × n, 0 for padding.
@@ -41,6 +42,7 @@ class Group:
     at: IntArray
     context: Context
     flat: Flat
+    facts: Facts
     inside: FloatArray
     counts: FloatArray
     w0: FloatArray
@@ -51,6 +53,11 @@ class Group:
         """Values of instruments as B × n."""
         out = np.append(values, np.asarray(fill, dtype=values.dtype))[self.at]
         return np.asarray(out)
+
+    @property
+    def own(self) -> FloatArray:
+        """What each instrument adds to the family's own money: what is inside the buckets, and debt repaid."""
+        return np.asarray(self.inside + np.where(self.at >= 0, 1.0 - self.counts, 0.0))
 
     @property
     def band(self) -> IntArray:
@@ -103,11 +110,15 @@ class Part:
 
 def _share(limit: Limit, g: Group) -> list[Part]:
     share = np.append(g.context.shares[limit.name], 0.0)[g.wide(g.flat.mix, -1)] * (g.at >= 0)
+    return _homogeneous(limit, g, share, g.inside, np.zeros(len(g.who)))
+
+
+def _homogeneous(limit: Limit, g: Group, share: FloatArray, base: FloatArray, debt: FloatArray) -> list[Part]:
+    """One row per client: what counts against the bound times a base, less what is owed of it at the start."""
     bound = g.bound(limit)
-    all_ = np.arange(len(g.who))
-    if limit.sense == "<=":
-        return [Part(all_, share - bound[:, None] * g.inside, np.zeros(len(all_)), share, True, bound)]
-    return [Part(all_, bound[:, None] * g.inside - share, np.zeros(len(all_)), share, False, np.zeros(len(all_)))]
+    cap, sign = limit.sense == "<=", 1.0 if limit.sense == "<=" else -1.0
+    left = sign * (share - bound[:, None] * base)
+    return [Part(np.arange(len(g.who)), left, -sign * bound * debt, share, cap, bound * cap)]
 
 
 def _leverage(limit: Limit, g: Group) -> list[Part]:
@@ -128,26 +139,44 @@ def _reserve(limit: Limit, g: Group) -> list[Part]:
 
 
 def _issuer(limit: Limit, g: Group) -> list[Part]:
-    """One row per issuer of several names."""
-    single = g.bound("single_holding<=")
-    return _together(limit, g, g.wide(g.flat.issuer, -1), ~(g.bound(limit) >= single))
+    """One row per issuer, of one name too."""
+    return _together(limit, g, (g.wide(g.flat.issuer, -1), _named(g)), alone_too=True)
 
 
 def _single(limit: Limit, g: Group) -> list[Part]:
     """One row per asset in several accounts; an asset in one has a constraint of its own in the programme."""
-    return _together(limit, g, g.wide(g.flat.asset, -1), np.zeros(len(g.who), dtype=bool))
+    return _together(limit, g, (g.wide(g.flat.asset, -1), _named(g)), alone_too=False)
 
 
-def _together(limit: Limit, g: Group, codes: IntArray, alone_too: BoolArray) -> list[Part]:
-    named = g.wide(g.flat.named, 0).astype(bool)
-    there = named & ((g.w0 > 0) | (g.wide(g.flat.buyable) > 0))
+def _label(limit: Limit, g: Group) -> list[Part]:
+    """One row per sector, foreign country or foreign currency that is held or can be bought."""
+    codes = g.wide(g.facts.codes(limit.name), -1)
+    return _together(limit, g, (codes, codes >= 0), alone_too=True)
+
+
+def _named(g: Group) -> BoolArray:
+    return np.asarray(g.wide(g.flat.named, 0).astype(bool))
+
+
+def _together(limit: Limit, g: Group, of: tuple[IntArray, BoolArray], *, alone_too: bool) -> list[Part]:
+    """One row per code of what counts at all, of a single instrument too or not."""
+    codes, counts = of
+    there = counts & ((g.w0 > 0) | (g.wide(g.flat.buyable) > 0))
     b, j = np.nonzero(there)
-    pairs, counts = np.unique(np.stack([b, codes[b, j]]), axis=1, return_counts=True)
-    kept = (counts > 1) | alone_too[pairs[0]]
+    pairs, sizes = np.unique(np.stack([b, codes[b, j]]), axis=1, return_counts=True)
+    kept = (sizes > 1) | alone_too
     who, code = pairs[0][kept], pairs[1][kept]
-    share = g.inside[who] * (named[who] & (codes[who] == code[:, None]))
+    share = g.inside[who] * (counts[who] & (codes[who] == code[:, None]))
     bound = g.bound(limit)[who]
     return [Part(who, share - bound[:, None] * g.inside[who], np.zeros(len(who)), share, True, bound)]
+
+
+def _counted(limit: Limit, g: Group) -> list[Part]:
+    """A user's own share of the total, or of the family's own money: how much of each instrument counts."""
+    share = g.wide(g.facts.counted(limit)) * g.inside
+    if limit.base == "total":
+        return _homogeneous(limit, g, share, g.inside, np.zeros(len(g.who)))
+    return _homogeneous(limit, g, share, g.own, g.debt)
 
 
 def _elsewhere(limit: Limit, g: Group) -> list[Part]:
@@ -162,6 +191,8 @@ BUILDERS: Final[Mapping[Kind, Callable[[Limit, Group], list[Part]]]] = {
     "reserve_months": _reserve,
     "issuer": _issuer,
     "single_holding": _single,
+    "label": _label,
+    "counted": _counted,
     "volatility": _elsewhere,
 }
 """Kinds of limits that the fast route carries, and how each becomes rows. A book with others is planned one by one."""

@@ -12,7 +12,8 @@ from allocator.rebalance.book.limit_rows import Group, Rows, rows_of
 from allocator.rebalance.book.starts import Starts
 from allocator.rebalance.instruments import UNBOUNDED
 from allocator.rebalance.model import SLACK
-from allocator.rebalance.problem import NEAR, STILL
+from allocator.rebalance.parameters import Aim
+from allocator.rebalance.problem import EVEN, NEAR, STILL
 from allocator.typing import BoolArray, FloatArray, IntArray
 
 
@@ -53,7 +54,7 @@ class Batch:
     mending: BoolArray
 
 
-def batch_of(g: Group, starts: Starts, flow: FloatArray) -> Batch:
+def batch_of(g: Group, starts: Starts, flow: FloatArray, aim: Aim | None = None) -> Batch:
     """Write the programmes of a group in numbers.
 
     Parameters
@@ -64,6 +65,8 @@ def batch_of(g: Group, starts: Starts, flow: FloatArray) -> Batch:
         Starting points of all clients of `Flat`.
     flow
         Per client of `Flat`: money due, as a fraction of the total.
+    aim
+        What plans are to do; default the target mix.
     """
     x, context, plan = g.flat, g.context, g.context.analysis.framework.plan
     a = context.analysis
@@ -81,12 +84,13 @@ def batch_of(g: Group, starts: Starts, flow: FloatArray) -> Batch:
     name_bound = np.where(named & ~np.isnan(single), single, np.where(there, UNBOUNDED, 1.0))
     at_par = g.wide(x.at_par, 0).astype(bool)
     still = STILL * (at_par & others)
-    spread = plan.spread_weight * (g.counts * ~at_par)
+    targets, linear, cost_price, even = _goal(g, aim or Aim())
+    spread = even * (g.counts * ~at_par)
     w0 = g.w0
     buy, sell, weights = (g.wide(v) for v in (starts.buy, starts.sell, starts.weights))
     total0 = starts.total[g.who]
     rows = rows_of(g)
-    base = g.inside + np.where(there, 1.0 - g.counts, 0.0)
+    base = g.own
     loadings, own = _risk(g)
     sigma = g.bound("volatility<=")
 
@@ -136,16 +140,18 @@ def batch_of(g: Group, starts: Starts, flow: FloatArray) -> Batch:
         "name_start": np.where(there, name_start + SLACK, 0.0),
         "name_allowance": name_allowance,
         "name_price": price["concentration"] * ones,
-        "targets": _targets(g, base),
-        "linear": np.where(there, plan.sell_first_weight * g.wide(x.sell_first, 0) - plan.cost_weight, 0.0),
+        "targets": targets,
+        "linear": np.where(there, linear, 0.0),
         "wash": wash,
         "root": np.sqrt(spread + still),
         "center": np.sqrt(still) * w0,
         "above": nothing,
         "above_most": SLACK * ones,
         "satellite": np.array([b.satellite for b in bands])[g.band],
-        "turnover": 2 * UNBOUNDED + (g.counts * w0).sum(axis=1) + SLACK,
-        "least_left": money - UNBOUNDED - SLACK,
+        "turnover": 2 * _budget("turnover", g, (g.counts * (buy + sell)).sum(axis=1) / 2)
+        + (g.counts * w0).sum(axis=1)
+        + SLACK,
+        "least_left": money - _budget("cost", g, (buy_cost * buy + leaving * sell).sum(axis=1)) - SLACK,
         "0_bound": sigma,
         "0_debt": sigma * g.debt,
         "0_most": sigma_start + SLACK,
@@ -154,11 +160,31 @@ def batch_of(g: Group, starts: Starts, flow: FloatArray) -> Batch:
         "0_loadings": loadings.transpose(0, 2, 1),
         "0_own": own,
     }
-    offset = plan.cost_weight * money - (wash * w0).sum(axis=1)
+    offset = cost_price * money - (wash * w0).sum(axis=1)
     return Batch(
         g, values, rows, row_start, row_allowance, name_start, name_allowance, sigma_start, sigma_allowance,
         offset, (weights, buy, sell), total0, mending & there,
     )  # fmt: skip
+
+
+def _goal(g: Group, aim: Aim) -> tuple[FloatArray, FloatArray, float, float]:
+    """Rows of the distance, the price of each weight and of costs, and of what is not spread; see `problem._goal`."""
+    plan = g.context.analysis.framework.plan
+    targets, first = _targets(g, g.own), plan.sell_first_weight * g.wide(g.flat.sell_first, 0)
+    if aim.goal == "target":
+        return targets, np.asarray(first - plan.cost_weight), plan.cost_weight, plan.spread_weight
+    mean = np.where(g.counts > 0, g.context.mean[g.wide(g.flat.mix, -1)], g.context.risk.borrowing_rate)
+    price = 1.0 / plan.return_years
+    return targets * 0.0, np.asarray(first - price - mean), price, EVEN
+
+
+def _budget(name: str, g: Group, taken: FloatArray) -> FloatArray:
+    """Most that a plan may spend of a budget, per client; what the starting point takes is always allowed."""
+    budget = next((b for b in g.context.budgets if b.name == name), None)
+    if budget is None:
+        return np.full(len(taken), UNBOUNDED)
+    bound = np.array(budget.bounds)[g.band]
+    return np.where(np.isnan(bound), UNBOUNDED, np.maximum(bound, taken))
 
 
 def measure(loadings: FloatArray, own: FloatArray, weights: FloatArray) -> FloatArray:

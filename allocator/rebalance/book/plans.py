@@ -24,7 +24,7 @@ from allocator.rebalance.book.sweep import solve_batch
 from allocator.rebalance.context import Context
 from allocator.rebalance.lines import Lines
 from allocator.rebalance.outcome import Verdicts
-from allocator.rebalance.parameters import Aim
+from allocator.rebalance.parameters import Aim, Goal
 from allocator.rebalance.planner import Planner
 from allocator.typing import AnyArray, BoolArray, FloatArray, IntArray
 
@@ -62,9 +62,7 @@ def fits(context: Context, aim: Aim) -> bool:
     """Whether the fast route carries every limit and wish: what it does not know, it does not plan for."""
     known = all(x.kind in BUILDERS for x in context.limits)
     volatilities = sum(x.kind == "volatility" for x in context.limits)
-    bound = any(not np.isnan(b.bounds).all() for b in context.budgets)
-    plain = aim.goal == "target" and not aim.hard and not aim.portfolio and not aim.objectives
-    return known and volatilities == 1 and not bound and plain and not context.own_terms
+    return known and volatilities == 1 and not aim.hard and not aim.portfolio and not aim.objectives
 
 
 def plan_all(planner: Planner) -> BookPlans:
@@ -86,7 +84,7 @@ def plan_all(planner: Planner) -> BookPlans:
     verdicts.missing[who[short]] = np.round(starts.missing[short] * a.exposures.total[who[short]], 2)
     parts, left = [], []
     for group in groups_of(flat, np.flatnonzero(~starts.unfunded), context):
-        lines, lost = _group_plans(batch_of(group, starts, flow), labels, verdicts)
+        lines, lost = _group_plans(batch_of(group, starts, flow, planner.aim), labels, verdicts, planner.aim.goal)
         parts.append(lines)
         left.append(lost)
     cash = np.full(n, -1, dtype="intp")
@@ -111,13 +109,13 @@ def _no_lines() -> Lines:
     return Lines(**{f.name: np.empty(0, dtype=object) if f.name in texts else whole for f in fields(Lines)})
 
 
-def _group_plans(batch: Batch, labels: Labels, verdicts: Verdicts) -> tuple[Lines, IntArray]:
+def _group_plans(batch: Batch, labels: Labels, verdicts: Verdicts, goal: Goal) -> tuple[Lines, IntArray]:
     """Plan the clients of one shape; what is said of them goes into ``verdicts``."""
     g = batch.group
     plan = g.context.analysis.framework.plan
     weights, start_buy, start_sell = batch.start
     over_start = judge.excess(batch, weights)
-    calm = judge.in_order(batch, over_start, TOLERANCE)
+    calm = judge.in_order(batch, over_start, TOLERANCE) & (goal == "target")
     answers = solve_batch(batch, calm)
     solved = (answers.status == SOLVED) & answers.found
     lost = ~calm & ~solved
