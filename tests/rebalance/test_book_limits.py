@@ -1,8 +1,7 @@
-"""Limits on labels, users' own shares, budgets and the other goal in the book engine: as the planner of one has them."""
+"""Limits on labels, users' own shares, budgets and the other goal in the book engine: as for one client."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -144,7 +143,7 @@ def test_what_is_carried(tight: Framework) -> None:
     assert fits(context, Aim())
     assert fits(context, Aim(goal="return"))
     assert not fits(context, Aim(hard=True))
-    assert not fits(context, Aim(objectives=(al.Objective("own", 0.1, lambda w, u, v, facts: sum(w)),)))
+    assert not fits(context, Aim(objectives=(al.Objective("own", 0.1, lambda *given: sum(given[0])),)))
 
 
 @pytest.mark.parametrize("engine", ["client", "book"])
