@@ -45,25 +45,23 @@ class Figure(str):
         Decimal places of the text (of a share: in percent).
     around
         Words before and behind the number, ``("≤ ", "")``: a spreadsheet has them in its format.
+    change
+        Whether it is one, which bears its sign also where it is up.
     """
 
-    __slots__ = ("around", "digits", "unit", "value")
+    __slots__ = ("around", "change", "digits", "unit", "value")
     value: float
     unit: str
     digits: int
     around: tuple[str, str]
+    change: bool
 
     @classmethod
     def of(cls, text: str, value: float, unit: str, digits: int, around: tuple[str, str] = ("", "")) -> Figure:
         """A text with the number that it stands for."""
         out = cls(text)
-        out.value, out.unit, out.digits, out.around = float(value), unit, digits, around
+        out.value, out.unit, out.digits, out.around, out.change = float(value), unit, digits, around, False
         return out
-
-    @property
-    def signed(self) -> bool:
-        """Whether the text is a change, which bears its sign also where it is up."""
-        return self.startswith("+")
 
 
 class Pair(str):
@@ -177,7 +175,9 @@ class Words:
         text = f"{'-' if change < 0 else '+'}{size}"
         if not isinstance(size, Figure):
             return text
-        return Figure.of(text, math.copysign(size.value, change), size.unit, size.digits, size.around)
+        out = Figure.of(text, math.copysign(size.value, change), size.unit, size.digits, size.around)
+        out.change = True
+        return out
 
     def change(self, before: str, after: str) -> str:
         """Two values as a change, ``12.0 → 9.5``; two that read the same, once."""

@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent / "sample"
 DAY = dt.date(2026, 9, 30)
 CLIENTS = {"C001": "owner", "C008": "landlord", "C023": "diversified"}
 """Everything in the own firm; everything in flats; a well spread family that only drifts."""
-KINDS = ("html", "pdf")
+KINDS = ("html", "pdf", "xlsx")
 PICTURES = {"landlord.en": "report.png", "landlord.zh": "report.zh.png"}
 """First pages that the READMEs show."""
 

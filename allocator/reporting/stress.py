@@ -206,9 +206,9 @@ def _scenario(stress: Stress, r: Row, extra: list[str], me: Client) -> tuple[Con
     share = DASH if abs(r["loss"]) < 0.5 else words.percent(r["loss_equity"])
     limits = DASH
     if not math.isnan(r["limits_exceeded"]):
-        limits = str(int(r["limits_exceeded"]))
+        limits = words.number(r["limits_exceeded"], 0)
         if r["limits_new"] > 0:
-            limits = words.text("stress.limits_new", count=limits, new=int(r["limits_new"]))
+            limits = around(words.text("stress.limits_new", count=limits, new=int(r["limits_new"])), limits)
     return (
         _name(stress, r["scenario"], words),
         Cell(_loss(r["loss"], words), "bad" if heavy and r["loss"] > 0 else ""),
@@ -278,5 +278,5 @@ def _money(r: Row, stress: Stress, words: Words) -> tuple[Content, ...]:
         words.percent(r["loss_equity"]),
         words.money(r["equity"], short=True),
         words.number(r["reserve_months"]),
-        DASH if math.isnan(r["limits_new"]) else str(int(r["limits_new"])),
+        DASH if math.isnan(r["limits_new"]) else words.number(r["limits_new"], 0),
     )

@@ -1,4 +1,4 @@
-"""What is committed in ``reports/sample`` is what the code gives: the pages to the letter, the PDFs in what they say.
+"""What is committed in ``reports/sample`` is what the code gives: pages to the letter, other files in what they say.
 
 Bytes of a PDF depend on the release of typst; its text, and the number of its pages, do not.
 """
@@ -6,12 +6,14 @@ Bytes of a PDF depend on the release of typst; its text, and the number of its p
 from __future__ import annotations
 
 import importlib.util
+import io
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from conftest import ROOT
 from made import numbers, pdf_text
+from python_calamine import CalamineWorkbook
 
 SAMPLES = ROOT / "reports" / "sample"
 AGAIN = "write them again: python reports/make_reports.py"
@@ -44,6 +46,23 @@ def test_the_committed_reports_are_those_of_the_code(tmp_path: Path) -> None:
         new = pdf_text(made[name].pdf(), tmp_path / "new.pdf")
         assert solved_alike(old) == solved_alike(new), AGAIN
         assert numbers(old)
+    for name, report in made.items():
+        old_cells, new_cells = (cells(x) for x in ((SAMPLES / f"{name}.xlsx").read_bytes(), report.xlsx()))
+        assert old_cells.keys() == new_cells.keys(), AGAIN
+        for sheet, rows in old_cells.items():
+            assert rows == new_cells[sheet] or "e-" in str(rows), (AGAIN, sheet)
+
+
+def cells(data: bytes) -> dict[str, list[list[object]]]:
+    """Cells by sheet, numbers to eight digits."""
+    book = CalamineWorkbook.from_filelike(io.BytesIO(data))
+    return {
+        name: [
+            [float(f"{c:.8g}") if isinstance(c, float) else c for c in row]
+            for row in book.get_sheet_by_name(name).to_python()
+        ]
+        for name in book.sheet_names
+    }
 
 
 def test_they_are_small() -> None:
