@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+
+def stored(path: str | os.PathLike[str]) -> Any:
+    """Open a file for Arrow to read; Arrow itself cannot where the locale has no letters for its name (``LC_ALL=C``).
+
+    Raises
+    ------
+    OSError
+        It cannot be opened.
+    """
+    import pyarrow as pa
+
+    return pa.OSFile(os.fsencode(path))
 
 
 def to_arrow(text: pd.Series[Any]) -> Any:

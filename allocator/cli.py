@@ -28,6 +28,7 @@ from allocator import (
     studies,
 )
 from allocator.cli_words import a_count, a_day, a_number, command, group, one_of, usage_message
+from allocator.command_tools import tell
 from allocator.errors import AllocatorError, InputError, OutputError, SolveError
 from allocator.i18n import LANGUAGES, Words, environment_language, words
 from allocator.reporting.terminal import safe_streams
@@ -249,5 +250,5 @@ def _usage(error: click.ClickException, said: Words) -> int:
 def _tell(message: str, code: int) -> int:
     """Say something on stderr and hand the exit code on."""
     with contextlib.suppress(OSError):
-        click.echo(f"allocator: {message}", err=True)
+        tell(f"allocator: {message}")
     return code

@@ -6,14 +6,17 @@ import difflib
 import re
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
 from allocator.i18n import Words
+from allocator.legible import readable
 
 WIDTH = 80
 """Columns of a help page."""
+PLACES: Final = ("FILE", "FOLDER", "DIR", "BOOK", "URL")
+"""Words in the metavar of a parameter that names a place, which is handed on to the system as it is."""
 
 
 SpokenT = TypeVar("SpokenT", bound="Spoken")
@@ -73,6 +76,16 @@ def a_number(words: Words, key: str, fits: Callable[[float], bool]) -> Callback:
     return check
 
 
+class Word(click.types.StringParamType):
+    """Text that is no file's name: read as UTF-8 also where the locale knows no Chinese (``LC_ALL=C``)."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002
+        """Read it."""
+        return readable(value)
+
+
 class Spoken(click.Command):
     """A command whose help speaks the user's language."""
 
@@ -126,6 +139,9 @@ class SpokenGroup(Spoken, click.Group):
 
 def command(words: Words, name: str, callback: Any, params: Sequence[click.Parameter], help_key: str) -> Spoken:
     """Make a command; its short help is the first sentence of its help."""
+    for param in params:
+        if param.type is click.STRING and not any(place in (param.metavar or "") for place in PLACES):
+            param.type = Word()
     out = Spoken(
         name,
         callback=callback,

@@ -13,6 +13,7 @@ from allocator import importers
 from allocator.cli_words import one_of
 from allocator.errors import AllocatorError, OutputError
 from allocator.i18n import Words
+from allocator.legible import readable
 from allocator.reporting.blocks import Block
 from allocator.reporting.terminal import show, silence
 from allocator.schema import TABLES
@@ -156,6 +157,11 @@ def print_json(content: dict[str, Any]) -> None:
     narrow = not (stream.encoding or "").lower().replace("-", "").startswith("utf")
     text = dumps(content, indent=2 if stream.isatty() else None, ascii_only=narrow)
     write(lambda: stream.write(text + "\n"))
+
+
+def tell(message: str) -> None:
+    """Say something on stderr."""
+    click.echo(readable(message), err=True)
 
 
 def write(write: Callable[[], object]) -> None:

@@ -67,7 +67,7 @@ def _load(source: str, kind: str, seen: tuple[str, ...]) -> tuple[Tree, str]:
         origin = str(path)
         if not path.is_file():
             raise ConfigError(
-                f"{source!r} is neither a preset nor a file; presets: {', '.join(known)}; "
+                f"'{source}' is neither a preset nor a file; presets: {', '.join(known)}; "
                 "or give the path of a TOML file"
             )
         try:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from allocator.issues import readable
+from allocator.legible import readable
 
 COLUMNS: Final = ("what", "file", "table", "sheet", "column", "header", "count", "form", "read_as", "doubtful")
 """Columns of a conversion table: code (key of the ``conversion`` section of the word catalogues), where, the schema's

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import pandas as pd
 
+from allocator.legible import readable
+
 COLUMNS: Final = ("client_id", "file", "table", "row", "column", "code", "value", "severity", "mend")
 """Columns of every issue table. ``row`` counts as a spreadsheet does: the header is row 1; 0 means the whole file."""
 
@@ -37,22 +39,6 @@ def issue_table(rows: Iterable[Mapping[str, Any]] = ()) -> pd.DataFrame:
     """
     found = [{k: readable(v) for k, v in r.items()} for r in rows]
     return _typed(pd.DataFrame(found, columns=list(COLUMNS))) if found else _nothing().copy()
-
-
-def readable(value: Any) -> Any:
-    """Give text without what cannot be written down; anything else as it is.
-
-    Where the locale knows no Chinese (``LC_ALL=C``), Python has the bytes of a file's name as lone surrogates: they are
-    its name in UTF-8. Any other lone surrogate becomes ``?``.
-    """
-    if not isinstance(value, str) or value.isascii():
-        return value
-    for way in ("surrogateescape", "replace"):
-        try:
-            return value.encode("utf-8", way).decode("utf-8", "replace")
-        except UnicodeEncodeError:
-            continue
-    return value
 
 
 def concat(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:

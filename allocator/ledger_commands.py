@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from allocator.cli_words import SpokenGroup, a_day, command, group, one_of
-from allocator.command_tools import OK, SET_ASIDE, analysed, print_blocks, print_json, progress
+from allocator.command_tools import OK, SET_ASIDE, analysed, print_blocks, print_json, progress, tell
 from allocator.i18n import Words
 from allocator.reporting.blocks import Line
 
@@ -213,7 +213,7 @@ def _page(book: Ledger, found: Diff, options: dict[str, Any], said: Words) -> No
     due = _of_advisor(book.due(max(date.today(), found.after)), options["advisor"])
     file = Path(options["html"])
     write_text(file, advisor_page(found, due, said), private=True)
-    click.echo(said.text("ledger.written", file=file.name), err=True)
+    tell(said.text("ledger.written", file=file.name))
 
 
 def _of_advisor(found: Reviews, advisor: str | None) -> Reviews:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from allocator.cells import Positions
 from allocator.columns import AMOUNTS
 from allocator.conversions import conversion_table
-from allocator.issues import issue_table, readable
+from allocator.issues import issue_table
+from allocator.legible import readable
 from allocator.schema import TABLES, Column
 from allocator.ways import PLAIN, Way, split_unit
 

@@ -21,6 +21,7 @@ from allocator.command_tools import (
     print_json,
     progress,
     status_code,
+    tell,
 )
 from allocator.i18n import Words
 
@@ -81,7 +82,7 @@ def show_report(said: Words, **options: Any) -> int:
     done = report(result, one, short=options["short"], **{k: getattr(made, k) for k in made.__dataclass_fields__})
     if kind:
         path = done.save(options["output"])
-        click.echo(said.text("reports.one", file=path.name), err=True)
+        tell(said.text("reports.one", file=path.name))
         if options["json"]:
             print_json({"schema": SCHEMA, "reports": [_told(result, options_id(made, one or ""), {kind: path.name})]})
     else:
@@ -111,12 +112,10 @@ def _book(said: Words, made: Options, options: dict[str, Any]) -> int:
         )
     folder, failed = Path(options["out"]).name, sum(found.failed.values())
     count = len(found.rows) - found.kept
-    click.echo(
-        said.text("reports.written", count=count, kept=found.kept, folder=folder, index=found.index.name), err=True
-    )
+    tell(said.text("reports.written", count=count, kept=found.kept, folder=folder, index=found.index.name))
     if failed:
         kinds = ", ".join(f"{kind} {n}" for kind, n in found.failed.items())
-        click.echo(said.text("reports.failed", count=failed, kinds=kinds), err=True)
+        tell(said.text("reports.failed", count=failed, kinds=kinds))
     if options["json"]:
         counts = {"written": count, "kept": found.kept, "failed": dict(found.failed)}
         print_json({"schema": SCHEMA, "index": found.index.name, **counts, "reports": [_listed(r) for r in found.rows]})

@@ -102,3 +102,11 @@ def postgres_url() -> Iterator[str]:
 def sample() -> Book:
     """The bundled sample book."""
     return read_book(SAMPLE)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how many items of the house's list of bad inputs were tried, and how many answered well."""
+    from judged import ANSWERED, tried
+
+    if ANSWERED:
+        terminalreporter.write_line(f"bad inputs and faults: {len(tried())} tried, {len(ANSWERED)} answered well here")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -74,3 +77,14 @@ def judged_rows(*rows: dict[str, Any], of: dict[str, Any] | None = None, **table
     frames = {k: pd.DataFrame(v, dtype=object) for k, v in tables.items()}
     holdings = pd.DataFrame([*rows, *NEIGHBOURS], dtype=object)
     return judged(holdings, clients=pd.DataFrame(people, dtype=object), **frames)
+
+
+def ids_of(*tables: Iterable[tuple[Any, ...]]) -> tuple[str, ...]:
+    """Ids of items in tables of cases, where each case begins with its own."""
+    return tuple(str(case[0]) for table in tables for case in table)
+
+
+def tried() -> list[str]:
+    """Ids of all items that the files ``test_bad_*.py`` try."""
+    found = sorted(Path(__file__).parent.glob("test_bad_*.py"))
+    return [item for path in found for item in importlib.import_module(path.stem).ITEMS]

@@ -21,6 +21,7 @@ PACKAGE = ROOT / "allocator"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (
+    ("allocator.legible",),
     ("allocator", "allocator.typing", "allocator.errors", "allocator.issues", "allocator.shown"),
     ("allocator.conversions",),
     ("allocator.storage",),

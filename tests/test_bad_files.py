@@ -14,7 +14,7 @@ import pytest
 import xlsxwriter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from judged import ANSWERED, GOOD, Judged, judged, reconciled
+from judged import ANSWERED, GOOD, Judged, ids_of, judged, reconciled
 from small import client
 
 import allocator as al
@@ -209,6 +209,8 @@ def test_other_places(case: str, tmp_path: Path, capsys: pytest.CaptureFixture[s
         refused(path, ("no such file",), capsys, tmp_path)
     ANSWERED.add(case)
 
+
+ITEMS = (*ids_of(READ, REFUSED, WORKBOOKS, BOMBS), "parquet", "fifo", "symlink", "absent", "10-gb")
 
 # ---- bytes at random
 

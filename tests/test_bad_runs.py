@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 from conftest import ON, ROOT
 from faults import Failing, names
-from judged import ANSWERED, GOOD, NEIGHBOURS, TOTAL
+from judged import ANSWERED, GOOD, NEIGHBOURS, TOTAL, ids_of
 from small import client, holding
 
 import allocator as al
@@ -328,3 +328,10 @@ def test_shown_elsewhere(item: str) -> None:
     file, _, name = SHOWN[item].partition("::")
     tree = ast.parse((ROOT / "tests" / file).read_text("utf-8"))
     assert name in {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
+
+
+ITEMS = (
+    *ids_of(WRONG, CORRELATIONS, SHEETS),
+    *(*ANSWERS, *PLACES, *SHOWN),
+    *("chinese-path", "singular", "badly-scaled", "clock-jump", "disk-full", "two-runs", "ctrl-c"),
+)

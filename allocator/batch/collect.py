@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from allocator.arrow import stored
 from allocator.batch.places import Places
 from allocator.conversions import COLUMNS as CHANGED
 from allocator.conversions import conversion_table
@@ -95,7 +96,7 @@ def collect(
         write_whole(places.out / "issues.csv", partial(write_csv, tables=issues(), raw=raw), private=True)
         names.append("issues.csv")
         for table in tables:
-            parts = (pq.read_table(places.part(table, p), partitioning=None) for p in range(partitions))
+            parts = (pq.read_table(stored(places.part(table, p))) for p in range(partitions))
             write_whole(places.out / f"{table}.csv", partial(write_csv, tables=parts, raw=raw))
             names.append(f"{table}.csv")
     files |= {name: fingerprint(places.out / name) for name in names}
@@ -105,7 +106,7 @@ def collect(
 def _read(places: Places, p: int) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
-    return arrow_frame(pq.read_table(places.issues(p), partitioning=None))
+    return arrow_frame(pq.read_table(stored(places.issues(p))))
 
 
 def _common(places: Places, partitions: int) -> tuple[pd.DataFrame, Mapping[str, int]]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from allocator.arrow import stored
 from allocator.batch.collect import CONVERSIONS, ISSUES
 from allocator.batch.places import Places
 from allocator.errors import InputError
@@ -66,22 +67,26 @@ class BatchResult:
             No such table or column, or its files are gone.
         """
         import pyarrow as pa
-        import pyarrow.dataset as ds
+        import pyarrow.compute as pc
+        import pyarrow.parquet as pq
 
         if name not in self.tables:
             raise InputError(f"no table '{name}' in this batch; there are: {', '.join(self.tables)}")
         try:
-            data = ds.dataset(self.out / BESIDE.get(name, name), format="parquet")
-            strange = sorted({*(columns or ()), *(where or {})} - set(data.schema.names))
+            place = self.out / BESIDE.get(name, name)
+            files = [place] if name in BESIDE else sorted(place.glob("*.parquet"))
+            names = pq.read_schema(stored(files[0])).names
+            strange = sorted({*(columns or ()), *(where or {})} - set(names))
             if strange:
-                raise InputError(f"no column '{strange[0]}' in {name}; there are: {', '.join(data.schema.names)}")
+                raise InputError(f"no column '{strange[0]}' in {name}; there are: {', '.join(names)}")
             keep = None
             for column, value in (where or {}).items():
                 one = isinstance(value, str) or not isinstance(value, Sequence | set | frozenset)
-                hit = ds.field(column).isin([value] if one else list(value))
+                hit = pc.field(column).isin([value] if one else list(value))
                 keep = hit if keep is None else keep & hit
-            return arrow_frame(data.to_table(columns=list(columns) if columns else None, filter=keep))
-        except (OSError, pa.ArrowException) as error:
+            how: dict[str, Any] = {"columns": list(columns) if columns else None, "filters": keep}
+            return arrow_frame(pa.concat_tables(pq.read_table(stored(f), **how) for f in files))
+        except (OSError, IndexError, pa.ArrowException) as error:
             raise InputError(f"{self.out.name}: {name} cannot be read; run the batch again") from error
 
     @property

@@ -19,7 +19,7 @@ from allocator.importers.mapping import NO_MAPPING, FileMapping
 from allocator.importers.reading import read_raw, refuse_strange
 from allocator.importers.streamed import pieces
 from allocator.importers.tables import CSV, EXCEL, OTHER, PARQUET, ending_of, read_one, table_of
-from allocator.issues import readable
+from allocator.legible import readable
 from allocator.schema import TABLES
 from allocator.storage import fingerprint
 from allocator.validate import RawTable, header_key

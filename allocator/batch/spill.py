@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 import pandas as pd
 
+from allocator.arrow import stored
 from allocator.conversions import conversion_table
 from allocator.errors import InputError
 from allocator.importers.tables import arrow_frame
@@ -218,7 +219,7 @@ def _meaning(table: str, header: str, before: Sequence[str]) -> str:
 def _files(folder: Path, kept: KeptTable, keys: Sequence[str]) -> list[Any]:
     import pyarrow.parquet as pq
 
-    return [pq.read_table(folder / name, partitioning=None) for key in keys for name in kept.spilled.get(key, ())]
+    return [pq.read_table(stored(folder / name)) for key in keys for name in kept.spilled.get(key, ())]
 
 
 def _joined(tables: Sequence[Any], width: int) -> pd.DataFrame:

@@ -52,7 +52,7 @@ def existing_file(source: Any) -> Path:
         raise InputError(
             f"cannot read a {type(source).__name__}; give a file, a directory, a DataFrame or a mapping of tables"
         )
-    path = Path(source)
+    path = _nameable(Path(source))
     try:
         found = path.exists()
     except (OSError, ValueError) as error:  # a name too long, or with a NUL in it
@@ -61,6 +61,15 @@ def existing_file(source: Any) -> Path:
         raise InputError(f"{path.name}: no such file or directory; check the path")
     if not path.is_file() and not path.is_dir():
         raise InputError(f"{path.name}: not a regular file; to read a pipe, give - and pipe CSV into stdin")
+    return path
+
+
+def _nameable(path: Path) -> Path:
+    """Where the locale has no letters for a name (``LC_ALL=C``): its bytes in UTF-8, as Python takes an argument."""
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return Path(os.fsdecode(str(path).encode("utf-8", "surrogatepass")))
     return path
 
 

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 import pandas as pd
 
+from allocator.arrow import stored
 from allocator.errors import InputError
 from allocator.importers.big5 import BLOCK, refuse_big5
 from allocator.importers.delimited import (
@@ -93,7 +94,7 @@ def _parquet(path: Path) -> Iterator[RawTable]:
 
     first = 2
     try:
-        with pq.ParquetFile(path) as file:
+        with stored(path) as held, pq.ParquetFile(held) as file:
             for batch in file.iter_batches(batch_size=ROWS):
                 yield RawTable(arrow_frame(pa.Table.from_batches([batch])), path.name, first)
                 first += batch.num_rows

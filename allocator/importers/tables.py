@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from allocator.arrow import stored
 from allocator.errors import InputError
 from allocator.importers.delimited import MAX_BYTES, existing_file, first_headers, parse, read_bytes
 from allocator.importers.workbook import read as read_workbook
@@ -167,7 +168,7 @@ def from_parquet(path: Path) -> RawTable:
     if path.stat().st_size > MAX_BYTES:
         raise InputError(f"{path.name}: larger than {MAX_BYTES >> 20} MB; split it by client")
     try:
-        frame = arrow_frame(pq.ParquetFile(path).read())
+        frame = arrow_frame(pq.ParquetFile(stored(path)).read())
     except (pa.ArrowException, OSError, ValueError) as error:
         raise InputError(f"{path.name}: not a whole Parquet file (cut off, or another kind); write it again") from error
     return RawTable(frame, path.name)

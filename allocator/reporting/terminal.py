@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Final, Literal, TextIO
 
+from allocator.legible import readable
 from allocator.reporting.blocks import Block, Heading, Line, Table, Tone, cell
 
 STYLES: Final[dict[Tone, str]] = {
@@ -139,7 +140,7 @@ def _apart(last: Block | None, block: Block) -> bool:
 def _fitting(encoding: str) -> Callable[[str], str]:
     """A function that makes text fit an encoding: our own signs become ASCII where it has no such letters."""
     table = str.maketrans({sign: plainer for sign, plainer in PLAINER.items() if not _encodes(sign, encoding)})
-    return (lambda text: text.translate(table)) if table else (lambda text: text)
+    return (lambda text: readable(text).translate(table)) if table else readable
 
 
 def _encodes(text: str, encoding: str) -> bool:

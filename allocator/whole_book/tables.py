@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from allocator.arrow import stored
 from allocator.errors import InputError
 from allocator.framework import Framework, load_framework
 from allocator.issues import ERROR, issue_table
@@ -54,7 +55,7 @@ def read_tables(folder: str | os.PathLike[str]) -> dict[str, pd.DataFrame]:
         files = [place / f"{name}.parquet"] if (place / f"{name}.parquet").is_file() else []
         files = files or sorted(place.glob(f"{name}-*.parquet")) or sorted((place / name).glob("**/*.parquet"))
         if files:
-            out[name] = pd.concat([pd.read_parquet(f) for f in files], ignore_index=True)
+            out[name] = pd.concat([pd.read_parquet(stored(f)) for f in files], ignore_index=True)
     if not out:
         raise InputError(f"{place.name}: no {', '.join(TABLES)} as Parquet; give the folder that a run was written to")
     return out
