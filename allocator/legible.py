@@ -1,7 +1,9 @@
-"""Text that can be written down."""
+"""Text that can be written down, and names that the system can be given, whatever letters the locale has."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TypeVar
 
 AnyT = TypeVar("AnyT")
@@ -21,3 +23,12 @@ def readable(value: AnyT) -> AnyT:
         except UnicodeEncodeError:
             continue
     return value
+
+
+def nameable(path: Path) -> Path:
+    """Where the locale has no letters for a name (``LC_ALL=C``): its bytes in UTF-8, as Python takes an argument."""
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return Path(os.fsdecode(str(path).encode("utf-8", "surrogatepass")))
+    return path

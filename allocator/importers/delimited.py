@@ -22,6 +22,7 @@ from allocator.errors import InputError
 from allocator.importers.big5 import BLOCK, refuse_big5
 from allocator.importers.layout import NEEDED, SEARCHED, Layout, find_layout, goes_on
 from allocator.issues import ERROR, INFO, concat, issue_table
+from allocator.legible import nameable
 from allocator.raw_tables import without_unit
 from allocator.remarks import is_note, only_text, refuse_unit, stated_unit, unit_issue
 from allocator.validate import SHOWN, RawTable, header_key, known_headers
@@ -52,7 +53,7 @@ def existing_file(source: Any) -> Path:
         raise InputError(
             f"cannot read a {type(source).__name__}; give a file, a directory, a DataFrame or a mapping of tables"
         )
-    path = _nameable(Path(source))
+    path = nameable(Path(source))
     try:
         found = path.exists()
     except (OSError, ValueError) as error:  # a name too long, or with a NUL in it
@@ -61,15 +62,6 @@ def existing_file(source: Any) -> Path:
         raise InputError(f"{path.name}: no such file or directory; check the path")
     if not path.is_file() and not path.is_dir():
         raise InputError(f"{path.name}: not a regular file; to read a pipe, give - and pipe CSV into stdin")
-    return path
-
-
-def _nameable(path: Path) -> Path:
-    """Where the locale has no letters for a name (``LC_ALL=C``): its bytes in UTF-8, as Python takes an argument."""
-    try:
-        os.fsencode(path)
-    except UnicodeEncodeError:
-        return Path(os.fsdecode(str(path).encode("utf-8", "surrogatepass")))
     return path
 
 
