@@ -11,7 +11,7 @@ import pandas as pd
 from allocator.bands import read_bands
 from allocator.book import Book
 from allocator.classify import classify, mixes
-from allocator.currency import known_rates, missing_rates, rates_for, to_cents
+from allocator.currency import known_rates, rates_for, to_cents, unconverted
 from allocator.debts import build_debts
 from allocator.framework import UNCLASSIFIED, Framework
 from allocator.issues import INFO, concat, issue_table
@@ -73,7 +73,7 @@ def build_positions(
     who = _places(book.holdings["client_id"], ids)
     rate = rates_for(book.holdings["currency"], who, currency, rates)
     value = to_cents(book.holdings["value"], rate)
-    value_issues = missing_rates(book.holdings, "holdings", rate, currency.to_numpy()[who], rates)
+    value_issues = unconverted(book.holdings, "holdings", rate, currency.to_numpy()[who], rates)
     asset = pair_codes(who, book.holdings["asset_id"])
     money = _currencies(book.holdings["currency"], who, currency)
     alike = book.holdings[list(SAME)].assign(klass=class_ix, currency=money)

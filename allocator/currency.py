@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from allocator.issues import ERROR, issue_table
+from allocator.cells import LARGEST
+from allocator.issues import ERROR, concat, issue_table
 from allocator.typing import FloatArray, IntArray
 
 
@@ -61,24 +62,52 @@ def convert(
     Returns
     -------
     (value, issues)
-        Values in the client's currency, rounded to the cent; NaN, with an issue, where a rate is missing. A row in the
-        client's own currency needs no rate.
+        Values in the client's currency, rounded to the cent; NaN, with an issue, where a rate is missing or the amount
+        is too large. A row in the client's own currency needs no rate.
     """
     who = ids.get_indexer(pd.Index(frame["client_id"]))
     rate = rates_for(frame["currency"], who, currency, rates)
-    return to_cents(frame["value"], rate), missing_rates(frame, table, rate, currency.to_numpy()[who], rates)
+    return to_cents(frame["value"], rate), unconverted(frame, table, rate, currency.to_numpy()[who], rates)
 
 
 def to_cents(amount: pd.Series, rate: FloatArray) -> FloatArray:
-    """Convert amounts, rounded to the cent; NaN where the amount or its rate is unknown."""
+    """Convert amounts, rounded to the cent; NaN where the amount or its rate is unknown, or it is too large."""
     # money is kept to the cent from here on, so that what is shown, planned and verified is the same number
-    return np.asarray(np.round(amount.to_numpy("float64") * rate, 2))
+    found = np.asarray(np.round(amount.to_numpy("float64") * rate, 2))
+    return np.where(np.abs(found) > LARGEST, np.nan, found)
 
 
-def missing_rates(
+def unconverted(
     frame: pd.DataFrame, table: str, rate: FloatArray, home: np.ndarray, rates: dict[str, float]
 ) -> pd.DataFrame:
-    """Issues of the rows whose ``rate`` is NaN; ``home`` is the currency of each row's client."""
+    """Issues of the rows whose ``rate`` is NaN, or whose ``value`` is beyond `cells.LARGEST` once it is converted.
+
+    ``home`` is the currency of each row's client.
+    """
+    return concat([_missing_rates(frame, table, rate, home, rates), _too_large(frame, table, rate)])
+
+
+def _too_large(frame: pd.DataFrame, table: str, rate: FloatArray) -> pd.DataFrame:
+    value = frame["value"].to_numpy("float64")
+    return issue_table(
+        {
+            "client_id": frame["client_id"].iloc[i],
+            "file": frame["file"].iloc[i],
+            "table": table,
+            "row": frame["row"].iloc[i],
+            "column": "value",
+            "code": "converted_too_large",
+            "value": f"{value[i]:g}",
+            "severity": ERROR,
+            "mend": f"<= {LARGEST:g}",
+        }
+        for i in np.flatnonzero(np.abs(np.round(value * rate, 2)) > LARGEST)
+    )
+
+
+def _missing_rates(
+    frame: pd.DataFrame, table: str, rate: FloatArray, home: np.ndarray, rates: dict[str, float]
+) -> pd.DataFrame:
     at = np.flatnonzero(np.isnan(rate))
     stated = frame["currency"].iloc[at].to_numpy()
     row = np.where(stated == "", home[at], stated)

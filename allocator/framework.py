@@ -168,7 +168,7 @@ class PlanWeights(Strict):
 
     group_weight: Annotated[float, Field(ge=0)]
     cost_weight: Annotated[float, Field(ge=0)]
-    wash_weight: Annotated[float, Field(ge=0)]
+    wash_weight: Annotated[float, Field(gt=0)]
     spread_weight: Annotated[float, Field(gt=0)]
     sell_first_weight: Annotated[float, Field(ge=0)] = 0.1
     return_years: Annotated[float, Field(gt=0)] = 5.0

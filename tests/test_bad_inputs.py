@@ -151,6 +151,13 @@ BOOKS: tuple[tuple[str, tuple[dict[str, Any], ...], dict[str, Any], dict[str, st
     ("unknown-class", (holding(), holding(asset_id="y", asset_class="moon rock")), {}, {"unknown_class": "error"}, {}),
     ("missing-rate", (holding(currency="USD"),), {}, {"missing_rate": "error"}, {"a": 0.0}),
     (
+        "rate-too-large",
+        (holding(value="1e12", currency="USD"), holding(asset_id="y", value="1")),
+        {"fx": [{"currency": "USD", "rate": "1000000"}]},
+        {"converted_too_large": "error"},
+        {"a": 1.0},
+    ),
+    (
         "rate-zero",
         (holding(currency="USD"),),
         {"fx": [{"currency": "USD", "rate": 0}]},

@@ -146,6 +146,7 @@ def test_published_figures_are_copied_right(shared) -> None:
         ),
         ('default_band = "brave"', ["default_band", "'brave'", "conservative"]),
         ("[rules.business]\nlo = 0.7\nhi = 0.7", ["rules.business", "differ"]),
+        ("[plan]\nwash_weight = 0", ["plan.wash_weight", "greater than 0"]),  # it also tells the cash account apart
         ("nonsense", ["TOML"]),
     ],
 )

@@ -181,7 +181,11 @@ class Cone:
         cones = [clarabel.ZeroConeT(self.zero), clarabel.NonnegativeConeT(self.nonneg)]
         cones = [c for c, size in zip(cones, (self.zero, self.nonneg), strict=True) if size]
         cones += [clarabel.SecondOrderConeT(size) for size in self.soc]
-        return clarabel.DefaultSolver(data.P, data.q, data.A, data.b, cones, settings)
+        solver = clarabel.DefaultSolver(data.P, data.q, data.A, data.b, cones, settings)
+        # as for every later one: else the first answer differs from them in its last digits, and with it, where the
+        # optimum is flat, the plan from one that is made after others
+        solver.update(b=data.b)
+        return solver
 
     def proof(self, data: Data, answer: Answer) -> Proof:
         """Check an answer: nothing that the solver says about itself is used."""

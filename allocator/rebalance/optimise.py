@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from allocator.errors import SolveError
 from allocator.rebalance.conic import Proof
 from allocator.rebalance.instruments import Instruments
 from allocator.rebalance.problem import Problem
@@ -65,11 +66,14 @@ def optimise(problem: Problem, x: Instruments, total: float, gap: float = GAP) -
         No solver reached an optimum.
     """
     relaxed = solve(problem)
+    start = problem.violation(problem.start.buy, problem.start.sell) <= WHOLE
     if relaxed is None:
+        if start:  # what is there fits: the solver lost its way in numbers of very different sizes
+            raise SolveError("a programme was called infeasible although its starting point is not")
         return None
     found = search(problem, relaxed, choices(problem, x, total), gap)
     if found is None:
-        return None if problem.violation(problem.start.buy, problem.start.sell) > WHOLE else nothing(problem)
+        return nothing(problem) if start else None
     buy, sell = _clean(found.solution, problem)
     return Trades(
         buy,

@@ -14,6 +14,9 @@ from allocator.schema import TABLES
 LONGEST: Final = 60
 """Longest piece of a cell shown in a sentence."""
 _HUGE: Final = 1e15
+_LONG: Final = 1e6
+"""From here on a bound is written with its digits, as people write amounts."""
+_SIGNS: Final[Mapping[str, str]] = {"<=": "high", ">=": "low", ">": "above"}
 
 
 def issue_place(issue: Mapping[str, Any], words: Words) -> str:
@@ -96,7 +99,7 @@ def _issue_data(issue: Mapping[str, Any], framework: Framework, words: Words, cu
         return value, _names(mend, framework, words)
     if code == "scf_spending_assumed":
         return value, words.percent(_float(mend), 0)
-    if code in ("negative_value", "out_of_range", "not_whole"):
+    if code in ("negative_value", "out_of_range", "not_whole", "converted_too_large"):
         mend = _range(mend, words)
     elif code in ("unknown_class", "class_from_elsewhere", "unknown_band", "band_missing"):
         mend = _names(mend, framework, words)
@@ -116,6 +119,11 @@ def _quoted(value: str, words: Words) -> str:
 
 
 def _range(mend: str, words: Words) -> str:
+    """Say a range: ``0..1``, ``0..``, ``<= 1e+15``, ``>= 0`` or ``> 0``."""
+    sign, _, bound = mend.partition(" ")
+    if bound and sign in _SIGNS:
+        shown = f"{_float(bound):,.0f}" if abs(_float(bound)) >= _LONG else bound
+        return words.text(f"range.{_SIGNS[sign]}", low=shown, high=shown)
     low, _, high = mend.partition("..")
     tall = not high or _float(high) >= _HUGE
     if low and tall:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import programmes_planned
 import readers
 from fuzzing import Target
 
-TARGETS: Final[dict[str, Target]] = {t.name: t for t in (*readers.targets(),)}
+TARGETS: Final[dict[str, Target]] = {t.name: t for t in (*readers.targets(), *programmes_planned.targets())}

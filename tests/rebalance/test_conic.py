@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
-from conftest import ON
+from conftest import ON, make_book
 from programmes import EVERY, Case, cases
 
 from allocator.book import Book
@@ -189,3 +190,15 @@ def test_every_plan_of_the_sample_book_is_proved(sample: Book) -> None:
         assert solved["primal"].max() < 1e-8
         unsolved = s[s["solver"] == "none"]
         assert unsolved["duality_gap"].isna().all()
+
+
+def test_a_plan_does_not_depend_on_what_was_planned_before() -> None:
+    """Where the optimum is flat the last digits of an answer are money: a solver used again must give the same."""
+    rows = [{"client_id": "a", "asset_id": "x", "asset_class": "treasury_bill", "value": 11491937407.38}]
+    analysis = analyze(
+        make_book(pd.DataFrame(rows), [{"client_id": "a", "risk_band": "conservative"}]), "chhabra", on=ON
+    )
+    compiled.cache_clear()
+    plans = [rebalance(analysis, explain=False, goal="return", engine="client") for _ in range(3)]
+    assert plans[0].trades.equals(plans[1].trades)
+    assert plans[0].trades.equals(plans[2].trades)
