@@ -3,57 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from histories import DAYS, PLACES, RATES, analysed, analyses, one, place
+from histories import DAYS, RATES, analysed, analyses, one
+from told import POLICY, codes, deposit, kept, shares, told
 
 import allocator as al
 from allocator.analysis import Analysis
 from allocator.errors import InputError
 from allocator.i18n import LANGUAGES
 from allocator.ledger.change import Change
-from allocator.ledger.diff import FINDINGS, STATES, Diff
 from allocator.ledger.finding import COLUMNS, NOTES
 from allocator.ledger.kinds import findings
-from allocator.ledger.policy import load_policy
-from allocator.limits import TOLERANCE
-
-POLICY = load_policy()
-NAN = math.nan
-
-
-def kept(tmp_path: Path, *results: Any) -> al.Ledger:
-    ledger = al.Ledger(tmp_path / "ledger")
-    for day, result in zip(DAYS, results, strict=False):
-        ledger.add(result, on=day)
-    return ledger
-
-
-def told(diff: Diff, code: str) -> list[dict[str, Any]]:
-    return diff.findings[diff.findings["finding"] == code].to_dict("records")
-
-
-def codes(diff: Diff) -> set[str]:
-    return set(diff.findings["finding"])
-
 
 # ---- one by one
-
-
-def deposit(value: float, **more: Any) -> dict[str, Any]:
-    return {"name": "cash", "asset_class": "deposit", "value": value} | more
-
-
-def shares(quantity: float, price: float, name: str = "s", **more: Any) -> dict[str, Any]:
-    value = {"value": round(quantity * price, 2), "quantity": quantity}
-    return {"name": name, "asset_class": "listed_equity"} | value | more
 
 
 @pytest.mark.parametrize(
@@ -232,85 +199,6 @@ def test_a_score_that_jumps_names_the_rule(tmp_path: Path) -> None:
     assert [r["name"] for r in told(ledger.diff(), "score_fall")] == [row["name"]]
 
 
-# ---- plans
-
-
-@pytest.fixture(scope="module")
-def plan() -> al.Plan:
-    rows = [
-        deposit(1e5),
-        shares(10_000, 100.0, "lump"),
-        {"name": "fund", "asset_class": "bond_fund", "value": 2e5, "quantity": 2e5},
-    ]
-    debts = pd.DataFrame([{"client_id": "a", "value": 3e5, "kind": "credit line"}])
-    found = al.rebalance(one(rows, debts=debts), explain=False)
-    sides = set(found.trades["side"])
-    assert {"sell", "buy"} <= sides
-    return found
-
-
-def next_quarter(plan: al.Plan, part: float, price: float = 1.0) -> Analysis:
-    """The book of the plan a quarter on, with this part of every trade carried out; prices of shares moved."""
-    p, q = plan.before.positions, plan.after.positions
-    old = dict(
-        zip(p.holdings["asset_id"], zip(p.value, p.quantity, p.holdings["asset_class"], strict=True), strict=True)
-    )
-    rows = []
-    for asset, klass, value in zip(q.holdings["asset_id"], q.holdings["asset_class"], q.value, strict=True):
-        was, units, _ = old.get(asset, (0.0, NAN, klass))
-        now = was + part * (value - was)
-        moved = price if klass == "listed_equity" else 1.0
-        units = units * now / was if was else now
-        rows.append({"name": asset, "asset_class": klass, "value": round(now * moved, 2), "quantity": units})
-    owed = p.debts.value + part * (q.debts.value - p.debts.value)
-    debts = pd.DataFrame([{"client_id": "a", "value": v, "kind": k} for v, k in zip(owed, p.debts.kind, strict=True)])
-    return one(rows, DAYS[1], debts=debts)
-
-
-@pytest.mark.parametrize("price", [0.5, 1.0, 1.5])
-@pytest.mark.parametrize("part", [0.0, 0.4, 0.6, 1.0])
-def test_a_plan_is_carried_out_by_units_whatever_prices_do(
-    part: float, price: float, plan: al.Plan, tmp_path: Path
-) -> None:
-    diff = kept(tmp_path, plan, next_quarter(plan, part, price)).diff()
-    trades = plan.trades
-    cash = {"deposit", "money_market"}
-    sold = set(trades.loc[trades["side"] == "sell", "asset_id"])
-    classes = set(trades.loc[(trades["side"] == "buy") & ~trades["asset_class"].isin(cash), "asset_class"])
-    undone = part < POLICY.plan.done
-    assert {r["subject"] for r in told(diff, "sale_undone")} == (sold if undone else set())
-    if price == 1.0:
-        assert {r["subject"] for r in told(diff, "purchase_undone")} == (classes if undone else set())
-    repaid = set(trades.loc[trades["side"] == "repay", "asset_id"])
-    assert {r["subject"] for r in told(diff, "repayment_undone")} == (repaid if undone else set())
-    for row in told(diff, "sale_undone"):
-        amount = float(trades.loc[trades["asset_id"] == row["subject"], "amount"].iloc[0])
-        assert row["before"] == amount
-        assert row["after"] == pytest.approx(part * amount, abs=1.0)
-        assert row["note"] == ""
-
-
-def test_a_plan_that_stays_undone_persists_and_is_resolved_by_doing_it(plan: al.Plan, tmp_path: Path) -> None:
-    again = al.rebalance(next_quarter(plan, 0.0), explain=False)
-    done = next_quarter(again, 1.0)
-    ledger = kept(tmp_path, plan, again, next_quarter(again, 0.0), done)
-    states = [{r["state"] for r in told(ledger.diff(after=d), "sale_undone")} for d in DAYS[1:]]
-    assert states == [{"new"}, {"persistent"}, {"resolved"}]
-    assert {r["since"].date() for r in told(ledger.diff(after=DAYS[2]), "sale_undone")} == {DAYS[1]}
-
-
-def test_a_sale_without_units_is_judged_by_value_and_marked(plan: al.Plan, tmp_path: Path) -> None:
-    p = plan.before.positions
-    blind = replace(plan, before=replace(plan.before, positions=replace(p, quantity=np.full(len(p.value), NAN))))
-    rows = [
-        {"name": n, "asset_class": c, "value": v}
-        for n, c, v in zip(p.holdings["asset_id"], p.holdings["asset_class"], p.value, strict=True)
-    ]
-    found = told(kept(tmp_path, blind, one(rows, DAYS[1])).diff(), "sale_undone")
-    assert found
-    assert {r["note"] for r in found if r["subject"] != "cash"} == {"value_only"}
-
-
 # ---- the registry
 
 
@@ -364,161 +252,3 @@ def test_a_new_kind_needs_one_file_only(tmp_path: Path, monkeypatch: pytest.Monk
         assert "mine" in codes(kept(tmp_path, one([deposit(1.0)])).diff())
     finally:
         kinds.findings.cache_clear()
-
-
-# ---- a recount
-
-
-def recount(a: Analysis, b: Analysis) -> set[tuple[str, str, str]]:
-    """Findings between two analyses by loops over their tables: (client, finding, subject)."""
-    out: set[tuple[str, str, str]] = set()
-    old, new = ({r["client_id"]: r for r in x.summary.to_dict("records")} for x in (a, b))
-    rate = {c: RATES.set_index("currency")["rate"][r["currency"]] for c, r in {**old, **new}.items()}
-    was_rate = {c: RATES.set_index("currency")["rate"][r["currency"]] for c, r in old.items()}
-    factor = {c: was_rate[c] / rate[c] for c in old if c in new}
-    held: list[dict[tuple[str, str], tuple[float, float, str, str, float]]] = [{}, {}]
-    for k, x in enumerate((a, b)):
-        p, h = x.positions, x.holdings
-        for (_, r), units in zip(h.iterrows(), p.quantity, strict=True):
-            home = (old, new)[k][r["client_id"]]["currency"]
-            if math.isnan(units) and r["asset_class"] in ("deposit", "money_market"):
-                at = RATES.set_index("currency")["rate"]
-                units = r["value"] / (at[r["currency"]] / at[home])
-            held[k][r["client_id"], r["asset_id"]] = (r["value"], units, r["asset_class"], r["currency"], r["weight"])
-    cash: dict[str, float] = defaultdict(float)
-    for key in held[0].keys() | held[1].keys():
-        who = key[0]
-        if who not in factor:
-            continue
-        v0, q0, k0, c0, w0 = held[0].get(key, (0.0, 0.0, "", "", 0.0))
-        v1, q1, k1, c1, w1 = held[1].get(key, (0.0, 0.0, "", "", 0.0))
-        flow = v1 - v0 * factor[who]
-        both = key in held[0] and key in held[1]
-        if both and c0 == c1 and not math.isnan(q0 + q1):
-            flow = (q1 - q0) * v1 / q1
-        if (k1 or k0) in ("deposit", "money_market"):
-            cash[who] += flow
-        if not both and max(w0, w1) >= 0.05:
-            out.add((who, "holding_new" if key in held[1] else "holding_gone", key[1]))
-    for who in old.keys() | new.keys():
-        if who not in old:
-            out.add((who, "client_new", ""))
-        elif who not in new:
-            out.add((who, "client_gone", ""))
-        else:
-            o, n = old[who], new[who]
-            least = 0.1 * o["total"] * factor[who]
-            if n["currency"] in POLICY.flow.absolute:
-                least = min(least, POLICY.flow.absolute[n["currency"]])
-            if abs(cash[who]) >= least:
-                out.add((who, "inflow" if cash[who] > 0 else "outflow", ""))
-            for column in ("band", "currency"):
-                if o[column] != n[column]:
-                    out.add((who, f"{column}_changed", f"{o[column]}>{n[column]}"))
-            if abs(n["score"] - o["score"]) >= 10:
-                out.add((who, "score_rise" if n["score"] > o["score"] else "score_fall", ""))
-    return out | holding_now(b)
-
-
-def holding_now(b: Analysis) -> set[tuple[str, str, str]]:
-    """What lasts, by the analysis of one day."""
-    out = set()
-    for r in b.limits.to_dict("records"):
-        if r["exceeded"] and not r["limit"].startswith("bucket:"):
-            out.add((r["client_id"], "breach", f"{r['limit']}{r['sense']}"))
-    for r in b.buckets.to_dict("records"):
-        if r["share"] < r["low"] - TOLERANCE or r["share"] > r["high"] + TOLERANCE:
-            out.add((r["client_id"], "drift", r["bucket"]))
-    return out | {(c, "insolvent", "") for c, s in zip(b.client_ids, b.status, strict=True) if s == "insolvent"}
-
-
-def expected(history: list[Analysis]) -> dict[tuple[str, str, str], tuple[str, Any]]:
-    """State and since of every finding between the last two of a history."""
-    found = [holding_now(history[0]), *(recount(a, b) for a, b in pairwise(history))]
-    days = [a.on for a in history]
-    out = {}
-    for key in found[-1]:
-        k = len(found) - 1
-        while k > 0 and key in found[k - 1]:
-            k -= 1
-        out[key] = ("persistent" if k < len(found) - 1 else "new", days[k])
-    for key in found[-2] - found[-1]:
-        if findings()[key[1]].lasting:
-            k = len(found) - 2
-            while k > 0 and key in found[k - 1]:
-                k -= 1
-            out[key] = ("resolved", days[k])
-    return out
-
-
-def as_told(diff: Diff) -> dict[tuple[str, str, str], tuple[str, Any]]:
-    return {
-        (r["client_id"], r["finding"], r["subject"]): (r["state"], r["since"].date())
-        for r in diff.findings.to_dict("records")
-    }
-
-
-@pytest.mark.parametrize("kind", PLACES)
-@pytest.mark.parametrize("seed", range(3))
-def test_a_recount_finds_the_same_wherever_it_is_kept(seed: int, kind: str, request: pytest.FixtureRequest) -> None:
-    history = analyses(seed)
-    with place(kind, request) as at:
-        ledger = al.Ledger(at)
-        for k, a in enumerate(history):
-            ledger.add(a)
-            if k == 3 or (k and kind == "folder"):
-                assert as_told(ledger.diff()) == expected(history[: k + 1])
-        diff = ledger.diff()
-    assert list(diff.findings.columns) == list(FINDINGS)
-    assert set(diff.findings["state"]) <= set(STATES)
-    moved = diff.clients.dropna(subset=["flow"])
-    total = moved["total_after"] - moved["total_before"]
-    parts = moved[["flow", "revaluation", "untold"]].sum(axis=1)
-    assert np.allclose(parts, total, atol=0.05, rtol=1e-9)
-    assert moved["total_after"].equals(diff.clients.loc[moved.index, "total_after"])
-
-
-def test_the_order_of_the_book_makes_no_difference(tmp_path: Path) -> None:
-    from histories import history
-
-    rows = history(21)
-    plain, mixed = al.Ledger(tmp_path / "a"), al.Ledger(tmp_path / "b")
-    for k, (h, c) in enumerate(rows):
-        plain.add(analysed(h, c, DAYS[k]))
-        mixed.add(analysed(h.sample(frac=1, random_state=k), c.sample(frac=1, random_state=k), DAYS[k]))
-    one_, other = plain.diff(), mixed.diff()
-    order = ["client_id", "finding", "subject"]
-    pd.testing.assert_frame_equal(
-        one_.findings.sort_values(order, ignore_index=True), other.findings.sort_values(order, ignore_index=True)
-    )
-    pd.testing.assert_frame_equal(
-        one_.clients.sort_values("client_id", ignore_index=True),
-        other.clients.sort_values("client_id", ignore_index=True),
-    )
-
-
-def test_another_framework_is_said(tmp_path: Path) -> None:
-    a = one([deposit(1e6)])
-    b = al.analyze(al.read_book(pd.DataFrame([{"client_id": "a"} | deposit(1e6)])), "chhabra", on=DAYS[1])
-    assert "framework_changed" in kept(tmp_path, a, b).diff().notices
-
-
-def test_users_own_limits_bear_their_names(tmp_path: Path) -> None:
-    own = al.limit("tech", 0.1, counts=lambda facts: facts["sector"] == "tech", words=("technology", "科技"))
-    frame = pd.DataFrame([{"client_id": "a"} | deposit(1e6), {"client_id": "a"} | shares(100, 1e4, sector="tech")])
-    a = al.analyze(al.read_book(frame, clients=pd.DataFrame([{"client_id": "a", "risk_band": "balanced"}])),
-                   on=DAYS[0], limits=[own])  # fmt: skip
-    diff = kept(tmp_path, a).diff()
-    assert "tech<=" in {r["subject"] for r in told(diff, "breach")}
-    assert diff.own == {"tech": ("technology", "科技")}
-
-
-def test_a_client_of_a_diff(tmp_path: Path) -> None:
-    diff = kept(tmp_path, *analyses(3)[:2]).diff()
-    who = diff.clients["client_id"].iloc[0]
-    assert set(diff.select(who)["findings"]["client_id"]) <= {who}
-    with pytest.raises(InputError, match="no such client") as raised:
-        diff.select("secret")
-    assert "secret" not in str(raised.value)
-    counted = diff.counts.set_index("finding")[list(STATES)].sum().sum()
-    assert counted == len(diff.findings) == diff.clients[list(STATES)].sum().sum()
