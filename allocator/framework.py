@@ -64,7 +64,8 @@ class Bucket(Words):
 class AssetClass(Words):
     """One asset class: where it belongs, how it trades, what it is called.
 
-    ``tax`` is the fraction of a realised gain that goes in tax, where the cost basis is known.
+    ``tax`` is the fraction of a realised gain that goes in tax, where the cost basis is known. ``kind`` says what
+    counts as investment ``property``, the ``home`` one lives in, and own ``business``.
     """
 
     bucket: str
@@ -75,7 +76,7 @@ class AssetClass(Words):
     sellable: Share = 1.0
     group: str | dict[str, Share] = {}
     name_limits: bool = True
-    kind: Literal["property", "business", ""] = ""
+    kind: Literal["property", "home", "business", ""] = ""
     aliases: tuple[str, ...] = ()
     cfi: tuple[str, ...] = ()
     assumption: str = ""

@@ -17,6 +17,7 @@ from allocator.errors import ConfigError
 from allocator.exposures import ratio
 from allocator.goals import measure_goals
 from allocator.past_years import Given, PastYears, classes_of, history, load_past
+from allocator.real_estate import property_shares
 from allocator.scenarios import follow
 from allocator.shown import Clients
 from allocator.tails import expected_drawdown, normal_tail, student_tail, years_tail
@@ -44,7 +45,7 @@ class RiskMeasures(Clients):
     parts
         Contributions as arrays.
     summary
-        One row per client; all figures are fractions of the family's own money E, and NaN where E ≤ 0:
+        One row per client; figures are fractions of the family's own money E, and NaN where E ≤ 0, unless said:
 
         - ``volatility``, ``expected_return``: yearly, as in ``Analysis.summary``.
         - ``standard_error`` of the expected return: volatility of the common factors over the root of the years that
@@ -57,7 +58,9 @@ class RiskMeasures(Clients):
         - ``drawdown``: the largest fall from a peak to a later low to be expected within the horizon, of a Brownian
           motion in today's money.
         - ``hhi_holding``, ``hhi_class``: sums of squared shares of the total; ``effective_holdings``,
-          ``effective_classes``: 1 over them; NaN where the total is 0.
+          ``effective_classes``: 1 over them; NaN where the total is 0. The cut-offs 0.10 and 0.18 of US merger
+          guidelines are an antitrust convention, no limits of a portfolio.
+        - ``property_gross``, ``property_net``: all property with the home, see `real_estate.property_shares`.
         - ``bets``: effective number of minimum-torsion bets, see `contributions.effective_bets`.
     goals
         See `goals.measure_goals`.
@@ -224,6 +227,7 @@ def _summary(
     common = np.sqrt((found.systematic**2).sum(axis=1)) / equity
     normal, student = normal_tail(over, spread, level), student_tail(over, spread, level, assumed.tails.degrees)
     unknown = np.full(len(p), np.nan)
+    gross, net = property_shares(p, e, analysis.framework)
     lost = (unknown, unknown) if past is None else years_tail(*past, level)
     return pd.DataFrame(
         {
@@ -244,6 +248,8 @@ def _summary(
             "hhi_class": c.hhi_class,
             "effective_holdings": ratio(np.ones(len(p)), c.hhi_holding),
             "effective_classes": ratio(np.ones(len(p)), c.hhi_class),
+            "property_gross": gross,
+            "property_net": net,
             "bets": np.where(e.equity > 0, effective_bets(found, analysis.framework, assumed), np.nan),
         }
     )

@@ -51,7 +51,7 @@ LAYERS = (
     ("allocator.positions",),
     ("allocator.build",),
     ("allocator.exposures",),
-    ("allocator.concentration", "allocator.risk"),
+    ("allocator.concentration", "allocator.real_estate", "allocator.risk"),
     ("allocator.contributions", "allocator.tails"),
     ("allocator.limits",),
     ("allocator.measure_limits",),

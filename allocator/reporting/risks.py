@@ -156,8 +156,11 @@ def _figures(measures: RiskMeasures, row: Row, me: Client) -> Table:
         "effective_holdings": words.number(row["effective_holdings"]),
         "effective_classes": words.number(row["effective_classes"]),
         "bets": words.number(row["bets"]),
+        "property_gross": words.percent(row["property_gross"]),
+        "property_net": words.percent(row["property_net"]),
     }
-    told = {k: words.text(f"risk.is_{k}", horizon=_horizon(measures, words)) for k in shown}
+    hhi = {f"hhi_{k}": words.number(row[f"hhi_{k}"], 2) for k in ("holding", "class")}
+    told = {k: words.text(f"risk.is_{k}", horizon=_horizon(measures, words), **hhi) for k in shown}
     rows = tuple((words.text(f"risk.figure_{k}"), value, told[k]) for k, value in shown.items())
     heads = _heads(words, figure="text", value="number", meaning="sentence")
     return Table(words.text("risk.title_figures"), heads, rows)
