@@ -205,6 +205,9 @@ def load_assumptions(source: str | os.PathLike[str] | Assumptions = "long_run", 
 
 def _cannot_be(r: FloatArray, names: list[str]) -> str:
     """Why this is no correlation matrix, with the pair to change; empty where it is one."""
+    if not np.isfinite(r).all():
+        i, j = (int(k) for k in np.argwhere(~np.isfinite(r))[0])
+        return f"correlation.rows must hold finite numbers; {names[i]} with {names[j]} is {r[i, j]:g}"
     skew = np.abs(r - r.T)
     if skew.max() > 1e-12:
         i, j = (int(k) for k in np.unravel_index(skew.argmax(), r.shape))
@@ -266,7 +269,7 @@ def risk_table(framework: Framework, assumptions: Assumptions) -> RiskTable:
     Raises
     ------
     ConfigError
-        A class of the framework has no assumptions.
+        A class of the framework has no assumptions, or the correlations cannot hold together.
     """
     names = [c.assumption or code for code, c in framework.classes.items()]
     missing = sorted({n for n in names if n not in assumptions.classes})
@@ -282,7 +285,11 @@ def risk_table(framework: Framework, assumptions: Assumptions) -> RiskTable:
     mean = np.array(
         [b @ factor_mean if r.expected_return is None else r.expected_return for r, b in zip(rows, beta, strict=True)]
     )
-    values, vectors = np.linalg.eigh(np.array(assumptions.correlation.rows))
+    correlation = np.array(assumptions.correlation.rows)
+    wrong = _cannot_be(correlation, factors)  # also for assumptions that were changed after their file was read
+    if wrong:
+        raise ConfigError(f"assumptions '{assumptions.name}': {wrong}")
+    values, vectors = np.linalg.eigh(correlation)
     root = vectors * np.sqrt(np.clip(values, 0.0, None))
     vol = np.array([f.volatility for f in assumptions.factors.values()])
     loadings = beta @ (vol[:, None] * root)

@@ -45,6 +45,9 @@ GENERAL: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
 ROOM: Final = 5e-7
 """Most that an answer called inaccurate may break any constraint: half of what counts as an excess at all."""
 
+BROKEN: Final = (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+"""What a solver that breaks may raise; no answer of its is used, and another one is asked."""
+
 UNPROVED: Final = Proof(float("nan"), float("nan"), float("nan"))
 
 
@@ -96,7 +99,10 @@ def solve(problem: Problem, model: Model | None = None, *, patient: bool = True)
     values = padded(problem, model.shape)
     data = model.cone.data(values)
     for options in TRIES:
-        answer = model.cone.solve(data, options)
+        try:
+            answer = model.cone.solve(data, options)
+        except BROKEN:
+            continue
         proof = model.cone.proof(data, answer)
         if proof.holds:  # whatever the solver calls its answer
             buy, sell = trades(problem, answer.x[model.places("w")], answer.x[model.places("v")])
@@ -127,7 +133,7 @@ def _general(problem: Problem, model: Model, values: Mapping[str, Any]) -> Solut
         for solver, options in GENERAL:
             try:
                 model.problem.solve(solver=solver, **options)
-            except cp.error.SolverError:
+            except (cp.error.SolverError, *BROKEN):
                 continue
             status = model.problem.status
             if status in ("infeasible", "infeasible_inaccurate"):
@@ -136,6 +142,8 @@ def _general(problem: Problem, model: Model, values: Mapping[str, Any]) -> Solut
                 continue
             buy, sell = trades(problem, model.variables["w"].value, model.variables["v"].value)
             found = Solution(buy, sell, float(model.problem.value) + constant(problem), solver)
+            if not np.isfinite([found.objective, *buy, *sell]).all():
+                continue
             if status == "optimal":
                 return found
             if problem.violation(buy, sell) <= ROOM and (doubtful is None or found.objective < doubtful.objective):

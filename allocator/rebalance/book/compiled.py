@@ -6,15 +6,52 @@ each other over several files, so what is kept lies in a folder that the text of
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import pickle
 import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+SPOILT: Final = (
+    *(OSError, EOFError, pickle.PickleError, AttributeError, ImportError, LookupError),
+    *(TypeError, ValueError, ArithmeticError, RuntimeError, MemoryError),
+)
+"""What reading a file of the cache may raise that was cut off or is none; see the documentation of pickle."""
+
+
+class Kept:
+    """The compiler's cache of one function; what is spoilt in it is compiled again, and a full disk keeps nothing."""
+
+    def __init__(self, cache: Any) -> None:
+        self._cache = cache
+
+    def load_overload(self, signature: Any, target: Any) -> Any:
+        """Give what is kept for a signature; None where there is nothing that can be used."""
+        try:
+            return self._cache.load_overload(signature, target)
+        except SPOILT:
+            with contextlib.suppress(OSError):
+                self._cache.flush()
+            return None
+
+    def save_overload(self, signature: Any, data: Any) -> None:
+        """Keep what was compiled, where there is room."""
+        with contextlib.suppress(OSError):
+            try:
+                self._cache.save_overload(signature, data)
+            except SPOILT:
+                self._cache.flush()
+                self._cache.save_overload(signature, data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cache, name)
 
 
 @cache
@@ -47,7 +84,10 @@ def compiled(function: Function) -> Function:
     settings: Any = numba.config
     before, settings.CACHE_DIR = settings.CACHE_DIR, folder()
     try:
-        made: Function = numba.njit(function, nogil=True, cache=bool(folder()), error_model="numpy")
+        made: Any = numba.njit(function, nogil=True, cache=bool(folder()), error_model="numpy")
     finally:
         settings.CACHE_DIR = before
-    return made
+    if folder():
+        made._cache = Kept(made._cache)  # the compiler has no other way in
+    out: Function = made
+    return out

@@ -5,10 +5,12 @@ It says what `allocator.rebalance.planner` says, and gives to it whoever the fas
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, fields
 
 import numpy as np
 
+from allocator.errors import SolveError
 from allocator.limits import TOLERANCE
 from allocator.rebalance.book import judge
 from allocator.rebalance.book.active_set import SOLVED
@@ -26,10 +28,15 @@ from allocator.rebalance.lines import Lines
 from allocator.rebalance.outcome import Verdicts
 from allocator.rebalance.parameters import Aim, Goal
 from allocator.rebalance.planner import Planner
+from allocator.rebalance.solve import BROKEN
 from allocator.typing import AnyArray, BoolArray, FloatArray, IntArray
 
 SOLVER = "ACTIVE_SET"
 """Name of the fast route's own solver."""
+
+AGREES = 1e-6
+"""What the objective of an answer may differ from our own sum over its trades, as a fraction: an excess counts from
+1e-6 on."""
 
 SIDES = ("sell", "repay", "buy")
 """In the order in which trades are listed."""
@@ -84,7 +91,13 @@ def plan_all(planner: Planner) -> BookPlans:
     verdicts.missing[who[short]] = np.round(starts.missing[short] * a.exposures.total[who[short]], 2)
     parts, left = [], []
     for group in groups_of(flat, np.flatnonzero(~starts.unfunded), context):
-        lines, lost = _group_plans(batch_of(group, starts, flow, planner.aim), labels, verdicts, planner.aim.goal)
+        try:
+            lines, lost = _group_plans(batch_of(group, starts, flow, planner.aim), labels, verdicts, planner.aim.goal)
+        except (SolveError, *BROKEN) as error:
+            lines, lost = _no_lines(), group.place
+            kind = type(error).__name__
+            told = f"the book engine broke ({kind}) on {len(lost):,} clients, who are planned one by one"
+            warnings.warn(told, RuntimeWarning, stacklevel=2)
         parts.append(lines)
         left.append(lost)
     cash = np.full(n, -1, dtype="intp")
@@ -118,11 +131,13 @@ def _group_plans(batch: Batch, labels: Labels, verdicts: Verdicts, goal: Goal) -
     calm = judge.in_order(batch, over_start, TOLERANCE) & (goal == "target")
     answers = solve_batch(batch, calm)
     solved = (answers.status == SOLVED) & answers.found
-    lost = ~calm & ~solved
     buy, sell = judge.clean(batch, answers)
-    still = judge.objective(batch, start_buy, start_sell)
+    still, reached = judge.objective(batch, start_buy, start_sell), judge.objective(batch, buy, sell)
+    # an answer whose trades are not worth what it says is none; NaN agrees with nothing
+    solved &= np.abs(reached - answers.objective) <= AGREES * np.maximum(1.0, np.abs(reached))
+    lost = ~calm & ~solved
     # no better than the starting point: leave things alone
-    rest = calm | lost | (judge.objective(batch, buy, sell) > still - 1e-9)
+    rest = calm | lost | (reached > still - 1e-9)
     buy, sell = (np.where(rest[:, None], s, t) for s, t in ((start_buy, buy), (start_sell, sell)))
     amounts = to_cents(batch, buy, sell)
     after, over, moved = _judged(batch, amounts)
