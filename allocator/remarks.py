@@ -14,8 +14,10 @@ from allocator.cells import Cells, Positions, as_text
 from allocator.conversions import conversion_table, stack
 from allocator.errors import InputError
 from allocator.issues import INFO, concat, issue_table
+from allocator.notation import parse_amount
 from allocator.raw_tables import RawTable
 from allocator.rules import Mask
+from allocator.totals import is_total
 from allocator.ways import PLAIN, Way, folded, title_unit
 
 NOTE: Final = re.compile(
@@ -31,10 +33,21 @@ def is_note(text: str) -> bool:
     return NOTE.fullmatch(folded(text)) is not None
 
 
+def is_bare_total(cells: list[str]) -> bool:
+    """Whether the filled cells of a record are nothing but a word for a total and amounts."""
+    words = [c for c in cells if is_total(c)]
+    return bool(words) and all(c in words or not parse_amount(c)[1] for c in cells)
+
+
 def stated_unit(text: str) -> Way | None:
     """Read the unit that the only text of a row states for all amounts (``单位:万元``); None when it states none."""
     way = title_unit([text]) if text else None
     return way if way is not None and (way.power or way.currency) else None
+
+
+def differs(one: Way, other: Way) -> bool:
+    """Whether two units for all amounts cannot both be right."""
+    return one.power != other.power or bool(one.currency and other.currency and one.currency != other.currency)
 
 
 def only_text(texts: Iterable[str]) -> str:
@@ -82,7 +95,8 @@ def note_rows(
     Raises
     ------
     InputError
-        A row states a unit for the amounts that was not used: all of them would be wrong by a power of ten.
+        A row states a unit for the amounts that was not used, or another than the title: all of them might be wrong
+        by a power of ten.
     """
     out = np.zeros(len(rows), dtype=bool)
     if "value" in cells:
@@ -96,9 +110,10 @@ def note_rows(
     alone = np.flatnonzero((table != "").sum(axis=0) == 1)
     for k in alone:
         text = only_text(table[:, k])
-        if stated_unit(text) is not None and not ways.get("value", PLAIN).said:
+        unit, used = stated_unit(text), ways.get("value", PLAIN)
+        if unit is not None and (not used.said or (used.said == "title" and differs(unit, used))):
             refuse_unit(raw.file, int(rows[looked[k]]))
-        out[looked[k]] = is_note(text)
+        out[looked[k]] = is_note(text) or (unit is not None and used.said == "title")
     return out
 
 

@@ -10,6 +10,7 @@ import os
 import sys
 import zlib
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TextIO
 
@@ -17,21 +18,25 @@ import numpy as np
 import pandas as pd
 
 from allocator.cells import clean_text
-from allocator.conversions import conversion_table
 from allocator.errors import InputError
+from allocator.importers.beginning import (
+    DELIMITERS,
+    PEEK,
+    Beginning,
+    beginning_of,
+    one_record,
+    reader_changes,
+    reader_issues,
+)
 from allocator.importers.big5 import BLOCK, refuse_big5
-from allocator.importers.layout import NEEDED, SEARCHED, Layout, find_layout, goes_on
 from allocator.issues import ERROR, INFO, concat, issue_table
 from allocator.legible import nameable
-from allocator.raw_tables import without_unit
-from allocator.remarks import is_note, only_text, refuse_unit, stated_unit, unit_issue
+from allocator.remarks import differs, is_bare_total, is_note, only_text, refuse_unit, stated_unit, unit_issue
 from allocator.validate import SHOWN, RawTable, header_key, known_headers
 from allocator.ways import Way
 
 MAX_BYTES: Final = 1 << 30
 """Largest file taken in one piece, unpacked (about 15 million rows)."""
-PEEK: Final = 1 << 16
-DELIMITERS: Final = (",", ";", "\t")
 BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -124,60 +129,63 @@ def parse(data: bytes, file: str, table: str, id_headers: Iterable[str] | None =
     """
     refuse_binary(data, file)
     body, encoding = _utf8(data, file)
-    body, skipped, forced = without_preamble(body)
     if not body.strip():
         raise InputError(f"{file}: the file is empty; it needs a header and rows")
-    known = known_headers(table)
-    head = body[:PEEK].decode("utf-8", "ignore")
-    delimiter = forced or delimiter_of(head, set(known))
-    header = one_record(head, delimiter)
-    layout: Layout | None = None
-    second = next(iter(head.splitlines()[1:2]), "")
-    if id_headers is None and (
-        sum(header_key(h) in known for h in header) < NEEDED
-        or goes_on(header, one_record(second, delimiter), table, known)
-    ):
-        found = _below_titles(head, table, forced)
-        if found is not None:
-            delimiter, layout, below = found
-            body, header = below + body[len(head.encode()) :], layout.header
-            skipped += layout.at + layout.depth - 1
+    begun = beginning_of(body, table, titles=id_headers is None)
+    body, header, delimiter, skipped = body[begun.start :], begun.header, begun.delimiter, begun.skipped
     frame, odd = _records(body, delimiter, len(header), file)
     frame.columns = pd.Index(header)
     numbers = np.delete(np.arange(2, len(frame) + len(odd) + 2), [r[0] - 2 for r in odd]) + skipped
-    ragged = [row for row in odd if row[3].strip(f'{delimiter}" \t\r\n\u3000')]
+    found = RawTable(frame, file, rows=numbers)
+    return with_besides(found, odd, (replace(begun, start=0), encoding), table, id_headers)
+
+
+def with_besides(
+    raw: RawTable,
+    odd: list[tuple[int, int, int, str]],
+    begun: tuple[Beginning, str],
+    table: str,
+    id_headers: Iterable[str] | None = None,
+) -> RawTable:
+    """Add what a file has besides rows: titles, blank records, notes, records of another width, its encoding.
+
+    Parameters
+    ----------
+    raw
+        The rows.
+    odd
+        Records of another width than the header: number, cells expected, cells found, text.
+    begun
+        How the text begins, and the encoding that it was in.
+    table, id_headers
+        As for `parse`.
+    """
+    how, encoding = begun
+    ragged = [row for row in odd if row[3].strip(f'{how.delimiter}" \t\r\n\u3000')]
     blank = len(odd) - len(ragged)
-    ragged, remarks, unit = without_remarks(ragged, skipped, delimiter, file)
+    kept, remarks, unit = without_remarks(ragged, how.skipped, how.delimiter, raw.file)
     ids = {header_key(h) for h in id_headers or [h for h, c in known_headers(table).items() if c == "client_id"]}
-    at = next((i for i, h in enumerate(header) if header_key(h) in ids), None)
-    issues = [ragged_issues(ragged, skipped, delimiter, at).assign(file=file, table=table), remarks.assign(table=table)]
-    about = {"file": file, "table": table}
-    if encoding not in ("utf-8", "utf-16-le", "utf-16-be"):
-        told = {"code": "encoding", "value": encoding.upper(), "severity": INFO, "mend": "UTF-8"}
-        issues.append(issue_table([about | told]))
-    titles = 0 if layout is None else layout.titles
-    unit = unit if layout is None or layout.unit is None else layout.unit
-    if titles:
-        issues.append(issue_table([about | {"code": "title_rows", "severity": INFO, "mend": str(titles)}]))
-    changed = [
-        about | {"what": what, "count": count, "form": form}
-        for what, count, form, apart in (
-            ("encoding", 1, encoding.upper(), encoding != "utf-8"),
-            ("delimiter", 1, {"\t": "TAB"}.get(delimiter, delimiter), delimiter != ","),
-            ("titles", titles, "", titles),
-            ("blank", blank, "", blank),
-            ("ragged", len(ragged), "", ragged),
-        )
-        if apart
-    ]
-    return RawTable(
-        frame,
-        file,
-        rows=numbers,
-        issues=concat(issues),
-        lost=len(ragged),
-        ignored=len(odd) - len(ragged) + titles,
-        conversions=conversion_table(changed),
+    at = next((i for i, h in enumerate(how.header) if header_key(h) in ids), None)
+    about = {"file": raw.file, "table": table}
+    issues = [ragged_issues(kept, how.skipped, how.delimiter, at), remarks, reader_issues(encoding, how.titles)]
+    found = (
+        ("encoding", encoding != "utf-8", encoding.upper()),
+        ("delimiter", how.delimiter != ",", {"\t": "TAB"}.get(how.delimiter, how.delimiter)),
+        ("titles", how.titles, ""),
+        ("blank", blank, ""),
+        ("notes", int(remarks["code"].isin(("note_row", "unit_row")).sum()), ""),
+        ("totals", int((remarks["code"] == "total_loose").sum()), ""),
+        ("ragged", len(kept), ""),
+    )
+    if unit is not None and how.unit is not None and differs(unit, how.unit):
+        refuse_unit(raw.file, 2 + how.skipped)
+    unit = how.unit or unit
+    return replace(
+        raw,
+        issues=concat([part.assign(**about) for part in issues]),
+        lost=len(kept),
+        ignored=len(odd) - len(kept) + how.titles,
+        conversions=reader_changes(about, found),
         ways={} if unit is None else {"*": unit},
     )
 
@@ -185,11 +193,12 @@ def parse(data: bytes, file: str, table: str, id_headers: Iterable[str] | None =
 def without_remarks(
     ragged: list[tuple[int, int, int, str]], skipped: int, delimiter: str, file: str
 ) -> tuple[list[tuple[int, int, int, str]], pd.DataFrame, Way | None]:
-    """Take notes and a unit out of records of another width; also issues for them, and the unit."""
+    """Take notes, totals and a unit out of records of another width; also issues for them, and the unit."""
     kept, told, unit = [], [issue_table()], None
     for record in ragged:
         row = record[0] + skipped
-        text = only_text(one_record(record[3][:PEEK], delimiter))
+        cells = [c.strip() for c in one_record(record[3][:PEEK], delimiter) if c.strip()]
+        text = only_text(cells)
         way = stated_unit(text)
         if way is not None and record[0] > 2:
             refuse_unit(file, row)
@@ -198,25 +207,11 @@ def without_remarks(
             told.append(unit_issue(file, row, text))
         elif text and is_note(text):
             told.append(issue_table([{"file": file, "row": row, "code": "note_row", "severity": INFO}]))
+        elif is_bare_total(cells):
+            told.append(issue_table([{"file": file, "row": row, "code": "total_loose", "severity": INFO}]))
         else:
             kept.append(record)
     return kept, concat(told), unit
-
-
-def _below_titles(head: str, table: str, forced: str) -> tuple[str, Layout, bytes] | None:
-    """Look for a header further down; also the beginning from its (last) line on. None when there is none."""
-    known = known_headers(table)
-    lines = head.splitlines(keepends=True)
-    best: tuple[int, str, Layout] | None = None
-    for delimiter in (forced,) if forced else DELIMITERS:
-        layout = find_layout([one_record(line, delimiter) for line in lines[: SEARCHED + 1]], table, known)
-        worth = sum(bool(known.get(header_key(h)) or without_unit(table, h, known)) for h in layout.header)
-        if worth >= NEEDED and (best is None or worth > best[0]):
-            best = worth, delimiter, layout
-    if best is None:
-        return None
-    _, delimiter, layout = best
-    return delimiter, layout, "".join(lines[layout.at + layout.depth - 1 :]).encode()
 
 
 def opened(path: Path) -> BinaryIO:
@@ -281,34 +276,6 @@ def nearly_utf8(part: bytes) -> bool:
     """
     text = part.decode("utf-8", "replace")
     return sum(1 for c in text if c >= "\u0800" and c != "\ufffd") > text.count("\ufffd")
-
-
-def without_preamble(body: bytes) -> tuple[bytes, int, str]:
-    """Take off blank lines and Excel's ``sep=;`` line; also the number of lines taken and the delimiter named."""
-    start, skipped, forced = 0, 0, ""
-    while (end := body.find(b"\n", start)) >= 0:
-        word = body[start:end].strip()
-        if word[:4].lower() == b"sep=" and len(word) <= 5 and not forced:
-            forced = word[4:].decode("utf-8", "replace") or "\t"
-        elif word:
-            break
-        start, skipped = end + 1, skipped + 1
-    return body[start:], skipped, forced
-
-
-def one_record(text: str, delimiter: str) -> list[str]:
-    """Take the first record of a text apart."""
-    return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
-
-
-def delimiter_of(head: str, known: set[str]) -> str:
-    """Choose the delimiter that gives most known headers, then most columns."""
-
-    def worth(delimiter: str) -> tuple[int, int]:
-        header = one_record(head, delimiter)
-        return sum(header_key(h) in known for h in header), len(header)
-
-    return max(DELIMITERS, key=worth)
 
 
 def _records(

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from allocator.errors import InputError
-from allocator.importers.delimited import PEEK, existing_file
+from allocator.importers.beginning import PEEK
+from allocator.importers.delimited import existing_file
 from allocator.importers.tables import EXCEL, PARQUET, peek
 from allocator.validate import header_key
 

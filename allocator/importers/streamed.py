@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import codecs
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -14,28 +14,23 @@ import pandas as pd
 
 from allocator.arrow import stored
 from allocator.errors import InputError
+from allocator.importers.beginning import PEEK, Beginning, beginning_of, one_record
 from allocator.importers.big5 import BLOCK, refuse_big5
 from allocator.importers.delimited import (
     BOMS,
-    PEEK,
     check_quotes,
-    delimiter_of,
     nearly_utf8,
-    one_record,
     opened,
     parse,
-    ragged_issues,
     read_bytes,
     refuse_binary,
-    without_preamble,
-    without_remarks,
+    with_besides,
 )
-from allocator.importers.layout import goes_on
 from allocator.importers.tables import CSV, PARQUET, arrow_frame, ending_of, from_parquet, read_one
-from allocator.issues import INFO, concat, issue_table
-from allocator.remarks import only_text, refuse_unit, stated_unit, with_unit_below
+from allocator.remarks import only_text, stated_unit, with_unit_below
 from allocator.typing import IntArray
-from allocator.validate import RawTable, header_key, known_headers
+from allocator.validate import RawTable
+from allocator.ways import Way
 
 SMALL: Final = 1 << 26
 """Files up to this size (bytes) are read whole."""
@@ -117,22 +112,16 @@ def _csv(source: _Csv, piece: int) -> Iterator[RawTable]:
     import pyarrow.csv as pc
 
     with source.path.open("rb") as file:
-        head = file.read(max(PEEK, 1 << 20))
-        body, skipped, forced = without_preamble(head)
-        text = body[:PEEK].decode("utf-8", "ignore")
-        delimiter = forced or delimiter_of(text, set(known_headers(source.table)))
-        header = one_record(text, delimiter)
-        first = text.splitlines()[1:2]
-        below, known = one_record(first[0] if first else "", delimiter), known_headers(source.table)
-        if stated_unit(only_text(below)) is not None or goes_on(header, below, source.table, known):
-            refuse_unit(source.name, 2 + skipped)  # pieces are read apart: it would hold for the first one only
+        begun = beginning_of(file.read(max(PEEK, 1 << 20)), source.table)
+        delimiter, header, skipped = begun.delimiter, begun.header, begun.skipped
+        ways = _ways(file, begun)
         ragged: list[tuple[int, int, int, str]] = []
 
         def keep(row: Any) -> str:
             ragged.append((row.number, row.expected_columns, row.actual_columns, row.text))
             return "skip"
 
-        file.seek(len(head) - len(body))
+        file.seek(begun.start)
         records = 0
         try:
             reader = pc.open_csv(
@@ -145,6 +134,7 @@ def _csv(source: _Csv, piece: int) -> Iterator[RawTable]:
                     column_types={f"f{i}": pa.string() for i in range(len(header))}, strings_can_be_null=False
                 ),
             )
+            seen = False  # whether there was a row
             after = 1  # number of the record before the next one
             for batch in reader:
                 if batch.num_columns != len(header):
@@ -153,16 +143,31 @@ def _csv(source: _Csv, piece: int) -> Iterator[RawTable]:
                 frame = batch.slice(int(records == 0)).to_pandas()
                 frame.columns = pd.Index(header)
                 records += batch.num_rows
-                yield RawTable(frame, source.name, rows=rows + skipped)
+                raw = RawTable(frame, source.name, rows=rows + skipped, ways=ways)
+                raw = raw if seen else with_unit_below(raw)
+                ways, seen = raw.ways, seen or len(frame) > 0
+                yield raw
         except (pa.ArrowException, ValueError):
             # Without the cause: its message may hold a row.
             raise InputError(
                 f"{source.name}: cannot be taken apart as CSV; check the quotes, or save it again"
             ) from None
-        if records + len(ragged) < _lines(source.path):
+        if records + len(ragged) + skipped < _lines(source.path):
             with source.path.open("r", encoding="utf-8", newline="") as again:
                 check_quotes(again, delimiter, source.name)
-        yield _leftover(source, header, (ragged, skipped, delimiter))
+        frame = pd.DataFrame({i: pd.Series(dtype="str") for i in range(len(header))})
+        frame.columns = pd.Index(header)
+        yield with_besides(RawTable(frame, source.name), ragged, (begun, source.encoding), source.table)
+
+
+def _ways(file: BinaryIO, begun: Beginning) -> Mapping[str, Way]:
+    """What titles, or a record of its own below the header, say about all amounts; a full first row is seen later."""
+    file.seek(begun.start)
+    lines = file.read(PEEK).decode("utf-8", "ignore").splitlines()[1:2]
+    cells = one_record(lines[0], begun.delimiter) if lines else []
+    below = stated_unit(only_text(cells)) if len(cells) != len(begun.header) else None
+    unit = begun.unit or below
+    return {} if unit is None else {"*": unit}
 
 
 def _numbers(count: int, after: int, odd: Sequence[int]) -> tuple[IntArray, int]:
@@ -170,36 +175,6 @@ def _numbers(count: int, after: int, odd: Sequence[int]) -> tuple[IntArray, int]
     rows = np.arange(after + 1, after + 1 + count + len(odd))
     rows = rows[~np.isin(rows, odd)][:count]
     return rows, int(rows[-1]) if count else after
-
-
-def _leftover(source: _Csv, header: list[str], found: tuple[list[tuple[int, int, int, str]], int, str]) -> RawTable:
-    """What the file has besides rows: records of another width, blank ones, its encoding."""
-    odd, skipped, delimiter = found
-    ragged = [row for row in odd if row[3].strip(f'{delimiter}" \t\r\n\u3000')]
-    ragged, remarks, _ = without_remarks(ragged, skipped, delimiter, source.name)
-    ids = {h for h, c in known_headers(source.table).items() if c == "client_id"}
-    at = next((i for i, h in enumerate(header) if header_key(h) in ids), None)
-    issues = [ragged_issues(ragged, skipped, delimiter, at).assign(file=source.name, table=source.table)]
-    issues.append(remarks.assign(table=source.table))
-    if source.encoding:
-        issues.append(
-            issue_table(
-                [
-                    {
-                        "file": source.name,
-                        "table": source.table,
-                        "code": "encoding",
-                        "value": source.encoding.upper(),
-                        "severity": INFO,
-                        "mend": "UTF-8",
-                    }
-                ]
-            )
-        )
-    frame = pd.DataFrame({i: pd.Series(dtype="str") for i in range(len(header))})
-    frame.columns = pd.Index(header)
-    out = RawTable(frame, source.name, lost=len(ragged), ignored=len(odd) - len(ragged))
-    return replace(out, issues=concat(issues))
 
 
 def _lines(path: Path) -> int:
@@ -222,7 +197,7 @@ def _plain(path: Path, scratch: Path) -> tuple[Path, str]:
         encoding = "utf-8" if _decodes(path, "utf-8") else "gb18030"
     packed = path.name.lower().endswith(".gz")
     if encoding == "utf-8" and not mark and not packed:
-        return path, ""
+        return path, encoding
     copy = scratch / f"plain-{path.name}.csv"
     scratch.mkdir(parents=True, exist_ok=True)
     try:
@@ -233,7 +208,7 @@ def _plain(path: Path, scratch: Path) -> tuple[Path, str]:
     except BaseException:
         copy.unlink(missing_ok=True)
         raise
-    return copy, "" if encoding in ("utf-8", "utf-16-le", "utf-16-be") else encoding
+    return copy, encoding
 
 
 def _decodes(path: Path, encoding: str) -> bool:

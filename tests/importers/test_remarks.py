@@ -90,7 +90,7 @@ def test_a_unit_that_stands_too_late_is_refused(read: Callable[..., Book], comma
 
 @pytest.mark.parametrize("commas", ["", ",,,"])
 @pytest.mark.parametrize("row", [1, 3])
-def test_a_file_in_pieces_is_refused_for_a_unit_that_would_hold_for_one_piece(
+def test_a_unit_below_the_header_holds_for_every_piece_and_one_further_down_is_refused(
     tmp_path: Path, commas: str, row: int
 ) -> None:
     lines = [HEAD.strip(), "C1,黄金,黄金,1.1", "C2,黄金,黄金,2.2", "C3,黄金,黄金,3.3"]
@@ -98,16 +98,23 @@ def test_a_file_in_pieces_is_refused_for_a_unit_that_would_hold_for_one_piece(
     path = tmp_path / "持仓.csv"
     path.write_text("\n".join(lines) + "\n", "utf-8")
 
-    def read() -> None:
-        for part in pieces(path, "holdings", tmp_path, small=0, piece=48):
-            al.read_book({"holdings": part} if len(part.frame) else pd.DataFrame(WHOLE))
+    def read(**more: int) -> list[float]:
+        parts = [p for p in pieces(path, "holdings", tmp_path, **more) if len(p.frame)]
+        return [float(v) for p in parts for v in al.read_book({"holdings": p}).holdings["value"]]
 
-    with pytest.raises(al.InputError, match=f"row {row + 1} states a unit"):
-        read()
-    # small enough to be read whole, the first row holds for all
-    if row == 1:
-        (whole,) = pieces(path, "holdings", tmp_path)
-        assert al.read_book({"holdings": whole}).holdings["value"].tolist() == [11000.0, 22000.0, 33000.0]
+    for sizes in ({"small": 0, "piece": 48}, {}):
+        if row == 1:
+            assert read(**sizes) == [11000.0, 22000.0, 33000.0]
+        else:
+            with pytest.raises(al.InputError, match=f"row {row + 1} states a unit"):
+                read(**sizes)
+
+
+@pytest.mark.parametrize("commas", ["", ",,,"])
+def test_two_units_that_cannot_both_be_right_are_refused(read: Callable[..., Book], commas: str) -> None:
+    assert read(f"单位：万元\n{HEAD}单位：万元{commas}\nC1,黄金,黄金,1.1\n").holdings["value"].tolist() == [11000.0]
+    with pytest.raises(al.InputError, match="row 3 states a unit"):
+        read(f"单位：元\n{HEAD}单位：万元{commas}\nC1,黄金,黄金,1.1\n")
 
 
 def test_notes_are_told_alike_in_pieces(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from conftest import SAMPLE
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from allocator.conversions import stack
 from allocator.errors import InputError
 from allocator.importers import streamed
 from allocator.importers.streamed import pieces
@@ -35,6 +36,8 @@ def same(path: Path, scratch: Path, piece: int = 700) -> None:
     assert sum(r.lost for r in found) == whole.lost
     assert sum(r.ignored for r in found) == whole.ignored
     pd.testing.assert_frame_equal(concat([r.issues for r in found]), whole.issues)
+    pd.testing.assert_frame_equal(stack([r.conversions for r in found]), whole.conversions)
+    assert all(r.ways == whole.ways for r in found[:-1])
     assert not list(scratch.glob("*")), "a copy was left"
 
 
@@ -72,6 +75,28 @@ def test_preamble_and_separator(tmp_path: Path) -> None:
     path = tmp_path / "holdings.csv"
     path.write_text("\n\nsep=;\n" + text.replace(",", ";"), "utf-8")
     same(path, tmp_path / "scratch", 4000)
+
+
+TITLES = (
+    "某某银行私人银行部,,,,\n截至2026年9月30日,,,,单位：万元\n,,,,\n",
+    "Report\n\nUnit: CNY k\n",
+    "单位：元,,,,\n",
+)
+
+
+@pytest.mark.parametrize("title", TITLES)
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+@pytest.mark.parametrize("below", ["", "单位：万元,,,,\n", "单位：万元\n", ",,,(万元),\n"])
+def test_titles_and_units(tmp_path: Path, title: str, encoding: str, below: str) -> None:
+    """Rows above the header, the unit that they state, and one below it hold for every piece."""
+    rows = [f'C{i:03d},"基金, {i}号",股票基金,{i}.25,人民币' for i in range(40)]
+    notes = ["C007,少一格", "合计,780.00", "注：以上数据仅供参考,,,,", ",,,,", "制表：王"]
+    head = "客户号,资产名称,资产类别,市值,币种\n"
+    path = tmp_path / "holdings.csv"
+    if "单位" in below and "万元" not in title:
+        below = ""  # two units that differ are refused, see test_remarks
+    path.write_bytes((title + head + below + "\n".join(rows[:20] + notes + rows[20:]) + "\n").encode(encoding))
+    same(path, tmp_path / "scratch", 300)
 
 
 def test_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
