@@ -36,7 +36,7 @@ _CONTROL: Final = (
 )
 _WIDE: Final = r"[\x{3000}\x{ff01}-\x{ff5e}\x{ffe5}]"
 _PLAIN: Final = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
-_GROUPED: Final = r"^[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?$"
+GROUPED: Final = r"^[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +242,7 @@ def _amounts(
         values = to_floats(pc.if_else(empty, None, array))
         return values, empty.to_numpy(zero_copy_only=False).copy(), [], (), np.empty(0, dtype=np.int64)
     except pa.ArrowInvalid:
-        grouped = pc.match_substring_regex(array, _GROUPED)
+        grouped = pc.match_substring_regex(array, GROUPED)
         array = pc.if_else(grouped, pc.replace_substring(array, ",", ""), array)
         plain = pc.match_substring_regex(array, _PLAIN)
         values = to_floats(pc.if_else(plain, array, None)).copy()

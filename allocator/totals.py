@@ -228,7 +228,8 @@ def total_notes(
         if failed[i] or mixed[i]:
             (unread if failed[i] else apart).append(i)
             continue
-        sums = (block, before, above.mine.get(str(whose[i]), 0.0) + float(mine[i]) if owned[i] else block)
+        own = above.mine.get(str(whose[i]), 0.0) + float(mine[i]) if owned[i] else 0.0
+        sums = (block, before, own or block)  # a word for a total may stand where ids do: nobody has that one
         # half a cent for every thousand rows: a float sum of long columns is no more exact
         slack = CENT * (1 + number[i] / 1000) + 1e-12 * abs(before)
         near = min(sums, key=lambda s: abs(stated - s))
