@@ -192,6 +192,11 @@ def load_assumptions(source: str | os.PathLike[str] | Assumptions = "long_run", 
         those that differ above and below the diagonal by their mean. What was changed is said in a warning and kept in
         ``correlation.repaired``. A file may ask for it itself: ``repair = true`` under ``[correlation]``.
 
+    Returns
+    -------
+    Assumptions
+        Checked, with what they extend merged in.
+
     Raises
     ------
     ConfigError

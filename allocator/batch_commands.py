@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
@@ -26,11 +26,7 @@ from allocator.command_tools import (
     print_json,
     tables_of,
 )
-from allocator.i18n import DASH, Words
-from allocator.reporting.blocks import Block, Blocks, Column, Line, Table
-
-if TYPE_CHECKING:
-    from allocator.batch.result import BatchResult
+from allocator.i18n import Words
 
 Params = Sequence[click.Parameter]
 ENGINES: Final = ("local", "dask")
@@ -78,6 +74,7 @@ def batch_command(said: Words, book: Params, both: Params) -> Spoken:
 def batch(said: Words, **options: Any) -> int:
     """``allocator batch``: read, check, plan and write every client of a book."""
     from allocator.batch.runner import batch as run
+    from allocator.reporting.batch_page import batch_blocks
 
     with _terminable(), _progress(said) as told:
         result = run(
@@ -98,7 +95,7 @@ def batch(said: Words, **options: Any) -> int:
         keys = ("schema", "framework", "assumptions", "options", "partitions", "tables", "counts")
         print_json({k: result.manifest[k] for k in keys} | {"out": Path(options["out"]).name})
     else:
-        print_blocks(summary_blocks(result, said))
+        print_blocks(batch_blocks(result, said))
     return exit_code(result.counts)
 
 
@@ -111,42 +108,6 @@ def exit_code(counts: Mapping[str, Any]) -> int:
     if counts["issues"]["error"] or status & set(BAD):
         return SET_ASIDE
     return EXCEEDED if status & set(OVER) else OK
-
-
-def summary_blocks(result: BatchResult, said: Words) -> Blocks:
-    """What was done, for a terminal."""
-    c = result.counts
-    today, planned = c["clients"]["status"], c["clients"].get("plan_status")
-    found = [*today, *(s for s in planned or {} if s not in today)]
-    columns = [Column(said.text("batch.head_status"), "label"), Column(said.text("batch.head_today"), "number")]
-    rows = [[said.get(f"status.{s}", s), _count(today.get(s, 0), said)] for s in found]
-    if planned is not None:
-        columns.append(Column(said.text("batch.head_planned"), "number"))
-        rows = [[*row, _count(planned.get(s, 0), said)] for row, s in zip(rows, found, strict=True)]
-    title = said.text("batch.title", clients=said.number(c["clients"]["in"], 0), day=result.manifest["options"]["on"])
-    out: list[Block] = [Table(title, tuple(columns), tuple(tuple(r) for r in rows))]
-    if planned is None:
-        out.append(Line(said.text("batch.exceeded", today=said.number(c["limits_exceeded"], 0)), apart=True))
-    else:
-        told = {"trades": "trades", "today": "limits_exceeded", "after": "limits_exceeded_after"}
-        figures = {k: said.number(c[v], 0) for k, v in told.items()}
-        out.append(Line(said.text("batch.planned", **figures), apart=True))
-        doubtful = c["clients"]["uncertified"]
-        key = "uncertified" if doubtful else "certified"
-        out.append(Line(said.text(f"batch.{key}", count=said.number(doubtful, 0)), "bad" if doubtful else ""))
-    sums = {k: sum(t[k] for t in c["rows"].values()) for k in ("read", "used", "set_aside", "ignored")}
-    out.append(Line(said.text("batch.rows", **{k: said.number(v, 0) for k, v in sums.items()})))
-    out.append(Line(said.text("batch.issues", **{k: said.number(v, 0) for k, v in c["issues"].items()})))
-    key = "batch.money" if planned is not None else "batch.money_today"
-    for currency, money in c["money"].items():
-        amounts = {k: said.money(v / 100, currency, short=True) for k, v in money.items()}
-        out.append(Line(said.text(key, **amounts)))
-    out.append(Line(said.text("batch.written", folder=result.out.name, tables=", ".join(result.tables)), apart=True))
-    return tuple(out)
-
-
-def _count(count: int, said: Words) -> str:
-    return said.number(count, 0) if count else DASH
 
 
 @contextlib.contextmanager

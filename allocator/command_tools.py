@@ -42,10 +42,10 @@ def intake_options(said: Words) -> list[click.Parameter]:
     return [
         click.Option(
             ["--format"],
-            metavar=f"[{'|'.join(FORMATS)}]",
+            metavar="NAME",
             callback=one_of(FORMATS, said),
             default="auto",
-            help=said.text("help.format"),
+            help=said.text("help.format", choices=", ".join(FORMATS)),
         ),
         click.Option(["--as-client"], metavar="ID", help=said.text("help.as-client")),
         click.Option(["--mapping"], metavar="FILE", help=said.text("help.intake.mapping")),

@@ -355,6 +355,11 @@ def load_framework(source: str | os.PathLike[str] | Framework = "classic") -> Fr
         Name of a preset (``classic``, ``chhabra``), path of a TOML file (which may say ``extends = "classic"`` and then
         only what differs), or a framework, which is returned as it is.
 
+    Returns
+    -------
+    Framework
+        Checked, with what it extends merged in.
+
     Raises
     ------
     ConfigError

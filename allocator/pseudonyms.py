@@ -32,6 +32,11 @@ def load_key(path: str | os.PathLike[str]) -> bytes:
         A file of at least `LEAST_KEY` bytes that nobody else has, such as one made with
         ``python -c "import secrets; print(secrets.token_hex(32))" > key``.
 
+    Returns
+    -------
+    bytes
+        The key.
+
     Raises
     ------
     ConfigError

@@ -11,6 +11,11 @@ from allocator.errors import InputError
 def sample_path() -> Path:
     """Folder of the sample book: inside an installed package, else the checkout's ``data/sample``.
 
+    Returns
+    -------
+    pathlib.Path
+        For `read_book`.
+
     Raises
     ------
     InputError

@@ -22,20 +22,42 @@ SOURCE: Final = "what-if"
 def with_band(book: Book, client_id: str, band: str) -> Book:
     """Put a client in another risk band (a code or label of the framework).
 
+    Parameters
+    ----------
+    book, client_id
+        The book, and which client; neither is changed.
+    band
+        Code or label of a band.
+
+    Returns
+    -------
+    Book
+        Another book, the same but for this.
+
     Raises
     ------
     InputError
         No such client, or a book of several clients that says nobody's band: then nobody else would have one.
     """
     if "clients.risk_band" not in book.given and len(book.clients) > 1:
-        raise InputError(
-            "this book has no risk bands; take book.client(client_id) first, or add the column risk_band"
-        )
+        raise InputError("this book has no risk bands; take book.client(client_id) first, or add the column risk_band")
     return _client(book, client_id, "risk_band", band)
 
 
 def with_spending(book: Book, client_id: str, monthly: float) -> Book:
     """Change what a client spends a month, in the client's currency.
+
+    Parameters
+    ----------
+    book, client_id
+        The book, and which client; neither is changed.
+    monthly
+        Spending a month, in the client's currency, 0 or more.
+
+    Returns
+    -------
+    Book
+        Another book, the same but for this.
 
     Raises
     ------
@@ -47,6 +69,18 @@ def with_spending(book: Book, client_id: str, monthly: float) -> Book:
 
 def with_cash_flow(book: Book, client_id: str, amount: float) -> Book:
     """Change the money that is due now: new money above zero, a withdrawal below.
+
+    Parameters
+    ----------
+    book, client_id
+        The book, and which client; neither is changed.
+    amount
+        In the client's currency.
+
+    Returns
+    -------
+    Book
+        Another book, the same but for this.
 
     Raises
     ------
@@ -62,6 +96,20 @@ def with_restriction(book: Book, client_id: str, asset_id: str, restriction: str
     """Give a holding another instruction: ``never_sell``, ``never_buy``, ``sell_first``, or ``""`` for none.
 
     Several are joined by ``|``, as in the holdings table.
+
+    Parameters
+    ----------
+    book, client_id
+        The book, and which client; neither is changed.
+    asset_id
+        The holding, in every account it lies in.
+    restriction
+        One of the instructions, several joined by ``|``, or ``""``.
+
+    Returns
+    -------
+    Book
+        Another book, the same but for this.
 
     Raises
     ------
@@ -136,6 +184,20 @@ def with_purchase(
 def with_view(assumptions: Assumptions, factor: str, mean: float) -> Assumptions:
     """Take another expected return for one risk factor: a view of the house. Volatilities and correlations stay.
 
+    Parameters
+    ----------
+    assumptions
+        From `load_assumptions`; they are not changed.
+    factor
+        Name of a risk factor, such as ``equity``.
+    mean
+        Its expected return a year, a fraction above −1.
+
+    Returns
+    -------
+    Assumptions
+        Other assumptions, the same but for this.
+
     Raises
     ------
     ConfigError
@@ -175,9 +237,7 @@ def _new(book: Book, client_id: str, what: str, asset_class: str) -> dict[str, A
         return base
     found = book.products[book.products["product_id"] == what]
     if not len(found):
-        raise InputError(
-            "no such product in the book and no such holding of the client; name an asset_class"
-        )
+        raise InputError("no such product in the book and no such holding of the client; name an asset_class")
     p = found.iloc[0]
     same = ("name", "asset_class", "issuer", "sector", "country", "currency")
     return base | {c: p[c] for c in same} | {"product_id": what, "product_risk": p["risk"]}

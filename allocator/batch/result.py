@@ -15,6 +15,7 @@ from allocator.batch.collect import CONVERSIONS, ISSUES
 from allocator.batch.places import Places
 from allocator.errors import InputError
 from allocator.importers.tables import arrow_frame
+from allocator.shown import Shown
 from allocator.storage import read_json
 
 BESIDE: Final[Mapping[str, str]] = {"issues": ISSUES, "conversions": CONVERSIONS}
@@ -22,7 +23,7 @@ BESIDE: Final[Mapping[str, str]] = {"issues": ISSUES, "conversions": CONVERSIONS
 
 
 @dataclass(frozen=True, repr=False)
-class BatchResult:
+class BatchResult(Shown):
     """Result of `allocator.batch`, and of `read_batch` from its directory.
 
     Attributes
@@ -140,6 +141,16 @@ class BatchResult:
 
 def read_batch(out: Path | str) -> BatchResult:
     """Open the directory of a finished batch.
+
+    Parameters
+    ----------
+    out
+        The directory that `batch` was given.
+
+    Returns
+    -------
+    BatchResult
+        Counts at once; tables are read when they are asked for.
 
     Raises
     ------

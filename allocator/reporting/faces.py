@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from allocator.analysis import Analysis
 from allocator.assumptions import Assumptions
+from allocator.batch.result import BatchResult
 from allocator.book import Book
 from allocator.estimation import Estimate
 from allocator.framework import Framework, load_framework
@@ -20,6 +21,7 @@ from allocator.ledger.snapshots import Snapshot
 from allocator.plan import Plan
 from allocator.reporting import lists, measures
 from allocator.reporting.assumed import assumption_blocks, estimate_blocks
+from allocator.reporting.batch_page import batch_blocks
 from allocator.reporting.blocks import Block, Blocks, Cell, Heading, Line, Table
 from allocator.reporting.book_page import book_blocks
 from allocator.reporting.call_page import call_blocks
@@ -44,7 +46,8 @@ from allocator.staging import Stages
 from allocator.stresses import Stress
 from allocator.whole_book.calls import CallList
 from allocator.whole_book.compare import Comparison
-from allocator.whole_book.view import BookView
+from allocator.whole_book.facts import BookFacts
+from allocator.whole_book.view import BookView, book_view
 
 ROWS: Final = 8
 """Clients of a book that a notebook shows."""
@@ -158,6 +161,8 @@ PAGES: Final[dict[type, Callable[[Any, Words], Blocks]]] = {
     Household: lambda result, words: household_overview(result, words, ROWS),
     RiskMeasures: risk_overview,
     Stages: _stages,
+    BatchResult: batch_blocks,
+    BookFacts: lambda result, words: book_blocks(book_view(result), words),
     BookView: book_blocks,
     CallList: lambda result, words: call_blocks(result, words, ROWS),
     Comparison: lambda result, words: compare_blocks(result, words, ROWS),

@@ -89,6 +89,11 @@ def load_style(source: str | os.PathLike[str] | Style = "plain") -> Style:
     source
         What to load. The path of a logo is relative to the file that names it.
 
+    Returns
+    -------
+    Style
+        Checked, with the picture of its logo.
+
     Raises
     ------
     ConfigError

@@ -22,6 +22,7 @@ from allocator.households import load_needs
 from allocator.issues import ERROR
 from allocator.limits import Limit
 from allocator.plan import Plan
+from allocator.shown import Shown
 from allocator.typing import AnyArray, BoolArray, FloatArray
 from allocator.whole_book.segments import segments
 
@@ -72,8 +73,8 @@ class Sheet:
         return Sheet(self.value[at], self.bound[at], self.over[at], self.exceeded[at], self.classes[at])
 
 
-@dataclass(frozen=True)
-class BookFacts:
+@dataclass(frozen=True, repr=False)
+class BookFacts(Shown):
     """A whole book as one row per client. Money is in the client's currency; `money` tells it in the base currency.
 
     Attributes
@@ -117,6 +118,13 @@ class BookFacts:
 
     def __len__(self) -> int:
         return len(self.clients)
+
+    def __repr__(self) -> str:
+        plans = "without plans" if self.after is None else f"{len(self.trades):,} trades"
+        return (
+            f"Facts of {len(self):,} clients, framework {self.framework.name}, {self.on}; {plans}\n"
+            "  tables: clients, locks, trades, issues"
+        )
 
     def knows(self, *columns: str) -> bool:
         """Whether all of these columns of ``clients`` are there."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ON, make_book
+from conftest import ON, SAMPLE, make_book
 
 import allocator as al
 from allocator.book import Book
@@ -82,7 +82,9 @@ def results(sample: Book, tmp_path_factory: pytest.TempPathFactory) -> dict[type
         ledger.add(analysis),
         ledger.diff(),
         ledger.due(ON),
+        al.batch(SAMPLE, tmp_path_factory.mktemp("batches") / "out", on=ON, plan=False, workers=1),
         al.book_view(analysis),
+        al.book_view(analysis).facts,
         al.call_list(analysis),
         al.compare(analysis, al.analyze(sample, band="conservative", on=ON)),
     ]
