@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +19,7 @@ from allocator.limits import Limit, needed_months
 from allocator.measure_limits import LimitTable
 from allocator.positions import Positions
 from allocator.risk import Risk
-from allocator.shown import Clients
+from allocator.shown import Clients, Part
 from allocator.typing import AnyArray, FloatArray
 
 
@@ -60,10 +59,15 @@ class Analysis(Clients):
         InputError
             No such client in this result.
         """
-        found = np.flatnonzero((self.positions.clients["client_id"] == client_id).to_numpy())
-        if not len(found):
+        found = self._index.get(client_id)
+        if found is None:
             raise InputError("no such client in this book; see the client_id column, capitals and leading zeros count")
-        return int(found[0])
+        return found
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        """Places of the clients."""
+        return {c: i for i, c in enumerate(self.client_ids)}
 
     @cached_property
     def status(self) -> AnyArray:
@@ -178,8 +182,8 @@ class Analysis(Clients):
         """Issues that kept a row, a cell or a client out."""
         return self.issues[self.issues["severity"] == "error"]
 
-    def select(self, client_id: str) -> dict[str, Any]:
-        """Every table for one client, by table name.
+    def part(self, client_id: str) -> Part:
+        """The tables of one client: ``summary``, ``buckets``, ``rules``, ``limits``, ``holdings`` and ``issues``.
 
         Raises
         ------
@@ -187,8 +191,7 @@ class Analysis(Clients):
             No such client in this result.
         """
         self.index(client_id)
-        names = ("summary", "buckets", "rules", "limits", "holdings", "issues")
-        return {name: self._part(name, client_id) for name in names}
+        return Part(self, client_id, ("summary", "buckets", "rules", "limits", "holdings", "issues"))
 
     def compare(self, other: Analysis) -> pd.DataFrame:
         """What differs from another analysis of the same clients: another framework, other bands, a later day.

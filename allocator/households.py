@@ -21,7 +21,7 @@ from allocator.firewall import STATUSES, WAYS, fail, judge
 from allocator.framework import OWN_USE, Words
 from allocator.measure_limits import labels
 from allocator.positions import FAMILY
-from allocator.shown import Clients
+from allocator.shown import Clients, Part
 from allocator.typing import BoolArray, FloatArray
 
 SOURCES: Final = {
@@ -136,8 +136,8 @@ class Household(Clients):
         rows = [*bands, *([""] if (band == "").any() else [])]
         return counts.reindex(rows, fill_value=0).rename_axis("band", axis=0).rename_axis(None, axis=1).reset_index()
 
-    def select(self, client_id: str) -> dict[str, pd.DataFrame]:
-        """Every table for one client, by name.
+    def part(self, client_id: str) -> Part:
+        """The tables of one client, by name.
 
         Raises
         ------
@@ -145,7 +145,7 @@ class Household(Clients):
             No such client in this result.
         """
         self.analysis.index(client_id)
-        return {name: self._part(name, client_id) for name in TABLES}
+        return Part(self, client_id, TABLES)
 
     def __repr__(self) -> str:
         counts = self.firewall["status"].value_counts()

@@ -12,7 +12,7 @@ import pandas as pd
 from allocator.analysis import Analysis
 from allocator.differences import differences
 from allocator.errors import ConfigError
-from allocator.shown import Clients, Sentences, explained
+from allocator.shown import Clients, Part, Sentences, explained
 
 STATUSES: Final = ("no_trade", "in_band", "improved", "stuck", "infeasible", "unfunded", "insolvent", "invalid")
 """Statuses of a plan.
@@ -181,6 +181,16 @@ class Plan(Clients):
         """Clients in the order of the book."""
         return self.before.client_ids
 
+    def part(self, client_id: str) -> Part:
+        """The tables of one client; ``before`` and ``after`` hold those of the analyses.
+
+        Raises
+        ------
+        InputError
+            No such client in this result.
+        """
+        return Part(self, client_id, TABLES, before=self.before.part(client_id), after=self.after.part(client_id))
+
     def select(self, client_id: str) -> dict[str, Any]:
         """Every table for one client, by table name; ``before`` and ``after`` hold those of the analyses.
 
@@ -189,8 +199,8 @@ class Plan(Clients):
         InputError
             No such client in this result.
         """
-        tables: dict[str, Any] = {"before": self.before.select(client_id), "after": self.after.select(client_id)}
-        return tables | {name: self._part(name, client_id) for name in TABLES}
+        sides = {"before": self.before.select(client_id), "after": self.after.select(client_id)}
+        return dict(self.part(client_id)) | sides
 
     def explain(self, client_id: str, lang: str = "") -> Sentences:
         """Say in sentences what the plan does for a client: the verdict, why each trade, and what holds it back.

@@ -144,9 +144,9 @@ class Positions:
         return np.bincount(self.client, weights=amounts, minlength=len(self)).astype("float64")
 
 
-def facts(p: Positions) -> pd.DataFrame:
+def facts(p: Positions, rows: slice = slice(None)) -> pd.DataFrame:
     """List what users' own limits look at: one row per holding, columns `FACTS`; ``own_company`` is true or false."""
-    return p.holdings.assign(own_company=p.own)[list(FACTS)]
+    return p.holdings.iloc[rows].assign(own_company=p.own[rows])[list(FACTS)]
 
 
 def gain_tax(rate: FloatArray, value: FloatArray, basis: FloatArray) -> FloatArray:

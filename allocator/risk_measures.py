@@ -19,7 +19,7 @@ from allocator.goals import measure_goals
 from allocator.past_years import Given, PastYears, classes_of, history, load_past
 from allocator.real_estate import property_shares
 from allocator.scenarios import follow
-from allocator.shown import Clients
+from allocator.shown import Clients, Part
 from allocator.tails import expected_drawdown, normal_tail, student_tail, years_tail
 from allocator.typing import AnyArray, FloatArray
 
@@ -118,8 +118,8 @@ class RiskMeasures(Clients):
         rows, columns = np.nonzero(np.ones(money.shape, dtype=bool))
         return self._long(("bucket", f.bucket_codes), money, parts, (rows, columns))
 
-    def select(self, client_id: str) -> dict[str, pd.DataFrame]:
-        """Every table for one client, by table name.
+    def part(self, client_id: str) -> Part:
+        """The tables of one client, by name.
 
         Raises
         ------
@@ -127,7 +127,7 @@ class RiskMeasures(Clients):
             No such client in this result.
         """
         self.analysis.index(client_id)
-        return {name: self._part(name, client_id) for name in ("summary", "holdings", "classes", "buckets", "goals")}
+        return Part(self, client_id, ("summary", "holdings", "classes", "buckets", "goals"))
 
     def __repr__(self) -> str:
         s, g = self.summary, self.goals

@@ -14,7 +14,7 @@ from allocator.assumptions import risk_table
 from allocator.exposures import ratio
 from allocator.scenarios import Given, Moves, Scenarios, load_scenarios, moves
 from allocator.shocks import After, apply
-from allocator.shown import Clients
+from allocator.shown import Clients, Part
 from allocator.typing import AnyArray
 
 
@@ -150,7 +150,7 @@ class Stress(Clients):
         ]
         return pd.DataFrame(rows, columns=["scenario", "asset_class", "shock", "how", "source"])
 
-    def select(self, client_id: str) -> dict[str, pd.DataFrame]:
+    def part(self, client_id: str) -> Part:
         """``summary``, ``limits``, ``holdings`` and ``worst`` of one client, by name.
 
         Raises
@@ -159,7 +159,7 @@ class Stress(Clients):
             No such client in this result.
         """
         self.analysis.index(client_id)
-        return {name: self._part(name, client_id) for name in ("summary", "limits", "holdings", "worst")}
+        return Part(self, client_id, ("summary", "limits", "holdings", "worst"))
 
     def __repr__(self) -> str:
         lines = [f"Stress of {len(self):,} clients in {len(self.names)} scenarios ({self.scenarios.name})"]

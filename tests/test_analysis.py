@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from small import CLASSIC, run, same
 from worlds import World, random_world
 
+import allocator as al
 from allocator.analysis import Analysis
 from allocator.book import Book
 from allocator.errors import ConfigError, InputError
 from allocator.framework import load_framework
 from allocator.pipeline import analyze
+from allocator.shown import records_of
 
 TABLES = ("summary", "buckets", "rules", "limits", "holdings")
 few = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -294,3 +296,26 @@ def test_status_of_every_kind_of_client() -> None:
     for client in ("broke", "under water", "only owes"):
         assert s.loc[client, ["leverage", "volatility", "expected_return"]].isna().all(), client
     assert s.loc["hardly", "leverage"] == pytest.approx(100 / 0.01)
+
+
+def test_rows_of_a_client_are_those_of_the_frames(sample: Book) -> None:
+    """Rows from values made once are rows of the frame, in order, also where a client has none or a table is new."""
+    plan = al.rebalance(al.analyze(sample, on=ON))
+    results = (plan, plan.before, al.stress(plan.before), al.household(plan.before), al.measure_risk(plan.before))
+    for result in results:
+        for client in result.client_ids:
+            part, frames = result.part(client), result.select(client)
+            assert list(part) == list(frames)
+            for name in part:
+                if name in ("before", "after"):
+                    continue
+                pd.testing.assert_frame_equal(part[name], frames[name])
+                # repr: NaN is NaN
+                assert repr(part.rows(name)) == repr(records_of(frames[name])), name
+    part = plan.part("C001")
+    part.rows("trades").append({})
+    part.rows("trades")[0]["name"] = "changed"
+    assert {} not in part.rows("trades")
+    assert part.rows("trades")[0]["name"] != "changed"
+    with pytest.raises(KeyError):
+        part["nothing"]

@@ -10,6 +10,12 @@ from allocator.i18n import Words
 
 
 @cache
+def _drawn() -> frozenset[str]:
+    """Characters that can be drawn, and the line break."""
+    return frozenset(map(chr, glyphs())) | {"\n"}
+
+
+@cache
 def glyphs() -> frozenset[int]:
     """Code points that both bundled fonts, Noto Sans SC and Noto Serif SC, have a glyph for."""
     from fontTools.ttLib import TTFont
@@ -24,16 +30,14 @@ def glyphs() -> frozenset[int]:
 
 def drawable(text: str) -> str:
     """Put `MISSING` where the fonts have no glyph."""
-    known = glyphs()
-    if text.isascii() or all(ord(c) in known or c == "\n" for c in text):
+    if text.isascii() or _drawn().issuperset(text):
         return text
-    return "".join(c if ord(c) in known or c == "\n" else MISSING for c in text)
+    return "".join(c if c in _drawn() else MISSING for c in text)
 
 
 def missing(texts: Iterable[str]) -> list[str]:
     """Code points without a glyph, as ``U+2A6D6``, each once."""
-    known = glyphs()
-    return [f"U+{x:04X}" for x in sorted({ord(c) for text in texts for c in text if c != "\n"} - known)]
+    return [f"U+{ord(c):04X}" for c in sorted(set().union(*texts) - _drawn())]
 
 
 def missing_note(texts: Iterable[str], words: Words) -> str:

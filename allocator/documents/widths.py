@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -24,6 +24,9 @@ SHARES: Final[dict[Kind, float]] = {"text": 1.7, "sentence": 3.0, "picture": 1.1
 """What the kinds of columns that may wrap get of the room that is left; numbers and labels never wrap."""
 FIRST_WIDE: Final = 0x2E80
 """The first code point of Chinese characters and signs, all of them an em wide."""
+FIRST: Final = chr(FIRST_WIDE)
+REMEMBERED: Final = 1 << 14
+"""Texts whose widths are remembered: headings and labels are those of every report."""
 BETWEEN: Final = 0.25
 """Em that the typesetter leaves between a Chinese character and a Latin one."""
 LEAST: Final = 5.0
@@ -99,14 +102,15 @@ def _shared(natural: Sequence[float], kinds: Sequence[Kind], room: float, least:
     return out
 
 
+@lru_cache(REMEMBERED)
 def measured(text: str) -> float:
     """Width of a text on one line, in em, a little more than less; a quarter is left between Chinese and Latin."""
     known = advances()
     if text.isascii():
-        return SPARE * sum(known.get(c, 1.0) for c in text)
-    wide = [ord(c) >= FIRST_WIDE for c in text]
+        return SPARE * sum([known.get(c, 1.0) for c in text])
+    wide = [c >= FIRST for c in text]
     turns = sum(a != b for a, b in pairwise(wide))
-    return SPARE * (sum(known.get(c, 1.0) for c in text) + BETWEEN * turns)
+    return SPARE * (sum([known.get(c, 1.0) for c in text]) + BETWEEN * turns)
 
 
 def _asked(text: str) -> float:

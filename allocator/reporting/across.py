@@ -72,7 +72,7 @@ def _helps(plan: Plan, words: Words) -> list[Block]:
 def _suitability(plan: Plan, words: Words) -> list[Block]:
     """How many plans would differ by portfolio, and what that would bring them."""
     frame = plan.suitability
-    unknown = {c for c, part in plan.obstacles.groupby("client_id", sort=False) if suitability_unknown(part)}
+    unknown = {c for c, part in plan.obstacles.groupby("client_id", sort=False) if suitability_unknown(rows_of(part))}
     wide = frame[~frame["client_id"].isin(unknown)].set_index(["client_id", "mode"])["excess"].unstack("mode")
     if not len(wide):
         return []

@@ -9,7 +9,7 @@ from allocator.reporting.explained import sentences
 from allocator.reporting.lists import trades
 from allocator.reporting.sentences import band_name, clean, grade_name
 from allocator.reporting.sheet import PLAN_TONES, footer
-from allocator.reporting.tables import Client, rows_of
+from allocator.reporting.tables import Client
 
 
 def changed_blocks(base: Plan, changed: Plan, client_id: str, words: Words) -> Blocks:
@@ -26,7 +26,7 @@ def changed_blocks(base: Plan, changed: Plan, client_id: str, words: Words) -> B
         (label, *(Cell(x, "strong") if k % 2 and x != line[k - 1] else x for k, x in enumerate(line)))
         for label, line in ((label, [s[label] for s in shown]) for label in shown[0])
     )
-    plans = [rows_of(p.select(client_id)["summary"])[0] for p in (base, changed)]
+    plans = [p.part(client_id).rows("summary")[0] for p in (base, changed)]
     cells = [Cell(words.text(f"status.{p['status']}"), PLAN_TONES[p["status"]]) for p in plans]
     outcome: tuple[tuple[Content, ...], ...] = (
         (words.text("head.status"), "", cells[0], "", cells[1]),
@@ -45,7 +45,7 @@ def changed_blocks(base: Plan, changed: Plan, client_id: str, words: Words) -> B
         Heading(words.text("whatif.title", client=clean(client_id))),
         Line(sentences(changed, client_id, words)[0], PLAN_TONES[plans[1]["status"]]),
         Table("", columns, (*outcome, *rows)),
-        *trades(me, changed, changed.select(client_id)["trades"]),
+        *trades(me, changed, changed.part(client_id).rows("trades")),
         footer(changed.before, words),
     )
 

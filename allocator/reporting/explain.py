@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Final
-
-import pandas as pd
+from typing import Any, Final
 
 from allocator.i18n import DASH, Words
 from allocator.reporting.blocks import Block, Cell, Column, Line, Table
 from allocator.reporting.measures import BAR
 from allocator.reporting.sentences import bound_of, clean, heading, limit_name
-from allocator.reporting.tables import Client, Row, columns, rows_of
+from allocator.reporting.tables import Client, Row, columns, rows_in, rows_of
 
 HELPS: Final = 5
 """Shadow prices that are shown; JSON has them all."""
@@ -24,13 +22,13 @@ FELT: Final = 5e-4
 """Smallest change of an obstacle worth showing, as a fraction of the total."""
 
 
-def obstacles(client: Client, tables: Mapping[str, pd.DataFrame]) -> list[Block]:
+def obstacles(client: Client, tables: Mapping[str, Any]) -> list[Block]:
     """What would change without each obstacle, and what an open shelf would add; what changes nothing is left out.
 
     ``tables`` are the client's of the plan: ``obstacles``, ``alternatives`` and ``trades``.
     """
     words, total = client.words, client.total
-    felt = [r for r in rows_of(tables["obstacles"]) if any(abs(r[c]) > FELT for c in _shown(str(r["obstacle"])))]
+    felt = [r for r in rows_in(tables, "obstacles") if any(abs(r[c]) > FELT for c in _shown(str(r["obstacle"])))]
     if not felt:
         return []
     rows = tuple(
@@ -54,16 +52,15 @@ def obstacles(client: Client, tables: Mapping[str, pd.DataFrame]) -> list[Block]
     return [Table(words.text("title.obstacles"), heads, rows, more=note), *more]
 
 
-def _open_shelf(client: Client, tables: Mapping[str, pd.DataFrame]) -> list[Block]:
+def _open_shelf(client: Client, tables: Mapping[str, Any]) -> list[Block]:
     """The largest purchases that only an open shelf would allow."""
-    words, there, here = client.words, tables["alternatives"], tables["trades"]
-    bought = set(here.loc[here["side"] == "buy", "asset_id"])
-    new = there[(there["obstacle"] == "shelf") & (there["side"] == "buy") & ~there["asset_id"].isin(bought)]
-    if not len(new):
+    words, buys = client.words, [r for r in rows_in(tables, "alternatives") if r["side"] == "buy"]
+    bought = {r["asset_id"] for r in rows_in(tables, "trades") if r["side"] == "buy"}
+    new = [r for r in buys if r["obstacle"] == "shelf" and r["asset_id"] not in bought]
+    if not new:
         return []
     names = [
-        words.text("say.with_amount", name=clean(r["name"]), amount=client.money(r["amount"]))
-        for r in rows_of(new.head(OTHERS))
+        words.text("say.with_amount", name=clean(r["name"]), amount=client.money(r["amount"])) for r in new[:OTHERS]
     ]
     return [Line(words.text("say.open_shelf", names=words.text("say.list").join(names)))]
 
@@ -78,11 +75,11 @@ def _signed(change: float, size: str, words: Words) -> str:
     return words.sign(change, size) if felt else DASH
 
 
-def prices(client: Client, frame: pd.DataFrame) -> list[Block]:
+def prices(client: Client, found: list[Row]) -> list[Block]:
     """What one step more of a limit, a budget, a holding or a product would help, the dearest first."""
     words = client.words
     least = NOTHING * client.framework.plan.cost_weight
-    best = rows_of(frame[frame["price"] > least].head(HELPS))
+    best = [r for r in found if r["price"] > least][:HELPS]
     if not best:
         return []
     first = best[0]["price"]
@@ -124,19 +121,18 @@ def _bound(client: Client, name: str, sense: str) -> float:
 
 
 def _holding(client: Client, asset_id: str) -> str:
-    h = client.tables["holdings"]
-    return clean(next(iter(h.loc[h["asset_id"] == asset_id, "name"]), ""))
+    return clean(next((r["name"] for r in client.rows("holdings") if r["asset_id"] == asset_id), ""))
 
 
 def _product(client: Client, asset_id: str) -> str:
     """A product that cannot be bought, and why not, as far as the shelf tells."""
-    words, held = client.words, client.tables["holdings"]
-    shelf = client.analysis.positions.shelf
-    product = next(iter(held.loc[held["asset_id"] == asset_id, "product_id"]), "") or asset_id
-    found = rows_of(shelf[shelf["product_id"] == product])
-    if not found:
+    words, shelf = client.words, client.analysis.positions.shelf
+    held = (r["product_id"] for r in client.rows("holdings") if r["asset_id"] == asset_id)
+    found = shelf.index[shelf["product_id"] == (next(held, "") or asset_id)]
+    if not len(found):
         return words.text("say.price_product", name=_holding(client, asset_id) or clean(asset_id))
-    offer, name = found[0], clean(found[0]["name"])
+    offer = rows_of(shelf.loc[found[:1]])[0]
+    name = clean(offer["name"])
     band = client.framework.bands.get(str(client.summary["band"]))
     if not offer["available"]:
         return words.text("say.price_closed", name=name)
@@ -145,7 +141,7 @@ def _product(client: Client, asset_id: str) -> str:
     return words.text("say.price_product", name=name)
 
 
-def suitability(client: Client, tables: Mapping[str, pd.DataFrame]) -> list[Block]:
+def suitability(client: Client, tables: Mapping[str, Any]) -> list[Block]:
     """Both modes of suitability side by side, their difference, and what the mode by portfolio would buy.
 
     Parameters
@@ -156,12 +152,12 @@ def suitability(client: Client, tables: Mapping[str, pd.DataFrame]) -> list[Bloc
         The client's tables of the plan: ``suitability``, ``riskier`` and ``obstacles``.
     """
     words = client.words
-    modes = {str(r["mode"]): r for r in rows_of(tables["suitability"])}
+    modes = {str(r["mode"]): r for r in rows_in(tables, "suitability")}
     if not {"product", "portfolio"} <= modes.keys():
         return []
-    if suitability_unknown(tables["obstacles"]):
+    if suitability_unknown(rows_in(tables, "obstacles")):
         return [Line(words.text("say.suitability_unknown"), "dim", apart=True)]
-    riskier = rows_of(tables["riskier"])
+    riskier = rows_in(tables, "riskier")
     if not riskier:
         return [Line(words.text("say.suitability_same"), "dim", apart=True)]
     product, portfolio = (_figures(modes[m], client.total, client.currency, words) for m in ("product", "portfolio"))
@@ -184,9 +180,9 @@ def suitability(client: Client, tables: Mapping[str, pd.DataFrame]) -> list[Bloc
     ]
 
 
-def suitability_unknown(obstacles: pd.DataFrame) -> bool:
+def suitability_unknown(obstacles: list[Row]) -> bool:
     """Whether no solver found the plan by portfolio."""
-    return bool(obstacles.loc[obstacles["obstacle"] == "suitability", "excess"].isna().any())
+    return any(math.isnan(r["excess"]) for r in obstacles if r["obstacle"] == "suitability")
 
 
 def suitability_gap(product: Row, portfolio: Row, total: float, currency: str, words: Words) -> str:
@@ -208,10 +204,10 @@ def _figures(mode: Row, total: float, currency: str, words: Words) -> dict[str, 
     }
 
 
-def conflicts(client: Client, frame: pd.DataFrame) -> list[Block]:
+def conflicts(client: Client, found: list[Row]) -> list[Block]:
     """Hard mode: the smallest set of limits that cannot hold together, and what would do."""
     words = client.words
-    if not len(frame):
+    if not found:
         return []
     rows = tuple(
         (
@@ -220,7 +216,7 @@ def conflicts(client: Client, frame: pd.DataFrame) -> list[Block]:
             bound_of(str(r["limit"]), r["needed"], str(r["sense"]), words),
             Cell(client.money(r["amount"]), "bad"),
         )
-        for r in rows_of(frame)
+        for r in found
     )
     heads = columns(words, limit="text", bound="number", needed_bound="number", room="number")
     return [Table(words.text("title.conflicts"), heads, rows)]

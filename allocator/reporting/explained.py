@@ -6,6 +6,7 @@ import math
 from typing import Final
 
 from allocator.i18n import Words
+from allocator.limits import Limit
 from allocator.plan import Plan
 from allocator.reporting.explain import FELT
 from allocator.reporting.hindrance import still_exceeded
@@ -13,7 +14,7 @@ from allocator.reporting.issue_words import plan_reason
 from allocator.reporting.labels import reason_of
 from allocator.reporting.lists import SIDES
 from allocator.reporting.sentences import clean, conflict_sentence, heading, limit_name, plan_verdict
-from allocator.reporting.tables import Client, Row, rows_of
+from allocator.reporting.tables import Client, Row
 
 FIGURES: Final = ("excess", "distance", "volatility", "cost")
 """Figures of an obstacle, in the order in which they are said."""
@@ -27,17 +28,17 @@ def sentences(plan: Plan, client_id: str, words: Words) -> tuple[str, ...]:
     InputError
         No such client in the plan.
     """
-    me, tables = Client.of(plan.before, client_id, words), plan.select(client_id)
-    summary = rows_of(tables["summary"])[0]
-    reason = conflict_sentence(rows_of(tables["conflicts"]), me.framework, words, me.own)
+    me, tables = Client.of(plan.before, client_id, words), plan.part(client_id)
+    summary = tables.rows("summary")[0]
+    reason = conflict_sentence(tables.rows("conflicts"), me.framework, words, me.own)
     if summary["reason"]:
         reason = plan_reason(summary, me.rows("issues"), me.framework, words)
-    trades = sorted(rows_of(tables["trades"]), key=lambda t: SIDES.index(t["side"]))
+    trades = sorted(tables.rows("trades"), key=lambda t: SIDES.index(t["side"]))
     return (
         plan_verdict(summary, me.summary, reason, words),
         *(_trade(t, plan, me) for t in trades),
-        *exceeded_sentences(plan, summary, me),
-        *(s for r in rows_of(tables["obstacles"]) if (s := obstacle_sentence(r, me))),
+        *exceeded_sentences(summary, me, still_exceeded(plan, me.place, words)),
+        *(s for r in tables.rows("obstacles") if (s := obstacle_sentence(r, me))),
     )
 
 
@@ -52,8 +53,8 @@ def _trade(t: Row, plan: Plan, me: Client) -> str:
     return words.tight(text)
 
 
-def exceeded_sentences(plan: Plan, summary: Row, me: Client) -> list[str]:
-    """Say which limits stay exceeded, each with why."""
+def exceeded_sentences(summary: Row, me: Client, held: list[tuple[Limit, str, str]]) -> list[str]:
+    """Say which limits stay exceeded, each with why; ``held`` is of `still_exceeded`."""
     if summary["status"] not in ("improved", "stuck"):
         return []
     return [
@@ -65,7 +66,7 @@ def exceeded_sentences(plan: Plan, summary: Row, me: Client) -> list[str]:
                 why=why,
             )
         )
-        for limit, bound, why in still_exceeded(plan, me.place, me.words)
+        for limit, bound, why in held
     ]
 
 

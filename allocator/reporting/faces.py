@@ -88,16 +88,16 @@ def _printed(result: Any, _words: Words) -> Blocks:
 
 
 def _plan_client(result: Plan, client_id: str, words: Words) -> Blocks:
-    me, tables = Client.of(result.before, client_id, words), result.select(client_id)
-    moved = len(tables["trades"]) > 0
-    then = Client.of(result.after, client_id, words) if moved else None
+    me, tables = Client.of(result.before, client_id, words), result.part(client_id)
+    trades = tables.rows("trades")
+    then = Client.of(result.after, client_id, words) if trades else None
     first, *_ = sentences(result, client_id, words)
-    status = str(tables["summary"]["status"].iloc[0])
+    status = str(tables.rows("summary")[0]["status"])
     return (
         Heading(words.text("title.client", client=clean(client_id))),
         Line(first, PLAN_TONES[status]),
         measures.buckets(me, then),
-        *lists.trades(me, result, tables["trades"]),
+        *lists.trades(me, result, trades),
         *(lists.why(me, result) or obstacles(me, tables)),
         *(measures.limits(me) if then is None else measures.limits_change(me, then)),
         footer(result.before, words),

@@ -78,11 +78,10 @@ def still_exceeded(plan: Plan, i: int, words: Words) -> list[tuple[Limit, str, s
 
 def _weighed(plan: Plan, i: int, words: Words) -> str:
     """Nothing is in the way by itself: a budget of the plan is used up, or mending would do more harm than good."""
-    own = plan.checks[plan.checks["client_id"] == plan.before.client_ids[i]]
-    spent = own[own["check"].isin(BUDGETS) & (own["after"] > own["bound"] - _SPENT)]
-    for name, bound in zip(spent["check"].tolist(), spent["bound"].tolist(), strict=True):
-        budget = inside(limit_name(name, plan.before.framework, words))
-        return words.text("say.budget_spent", budget=budget, bound=bound_of(name, float(bound), "<=", words))
+    own = plan.part(str(plan.before.positions.clients["client_id"].iloc[i])).rows("checks")
+    for r in (r for r in own if r["check"] in BUDGETS and r["after"] > r["bound"] - _SPENT):
+        budget = inside(limit_name(r["check"], plan.before.framework, words))
+        return words.text("say.budget_spent", budget=budget, bound=bound_of(r["check"], r["bound"], "<=", words))
     return words.text("say.weighed")
 
 
@@ -136,7 +135,7 @@ def _share(plan: Plan, limit: Limit, rows: slice, amounts: FloatArray) -> float:
 
 
 def _counts(plan: Plan, limit: Limit, rows: slice) -> FloatArray:
-    return counted(limit, facts(plan.before.positions).iloc[rows].reset_index(drop=True))
+    return counted(limit, facts(plan.before.positions, rows).reset_index(drop=True))
 
 
 def _largest(code: AnyArray, amounts: FloatArray) -> float:

@@ -73,7 +73,8 @@ def household_sheet(found: Household, client_id: str, words: Words, me: Client |
         No such client in the book.
     """
     me = me or Client.of(found.analysis, client_id, words)
-    tables = {name: rows_of(t) for name, t in found.select(client_id).items()}
+    part = found.part(client_id)
+    tables = {name: part.rows(name) for name in part}
     fire, reserve = tables["firewall"][0], tables["reserve"][0]
     return (
         Heading(words.text("household.title_client", client=clean(client_id))),

@@ -88,7 +88,9 @@ def _suitability(plan: Plan, which: Sequence[int], words: Words) -> dict[str, Js
     ids = plan.before.client_ids
     out: dict[str, Json | None] = dict.fromkeys(ids)
     riskier = grouped(plan.riskier, ids, ("amount",))
-    unknown = {str(c) for c, rows in plan.obstacles.groupby("client_id", sort=False) if suitability_unknown(rows)}
+    unknown = {
+        str(c) for c, rows in plan.obstacles.groupby("client_id", sort=False) if suitability_unknown(rows_of(rows))
+    }
     total = _total(plan, plan.suitability)
     modes: dict[str, dict[str, Any]] = {}
     for mode, unit in zip(rows_of(plan.suitability), total.tolist(), strict=True):

@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 from typing import Final
 
-import pandas as pd
+import numpy as np
 
 from allocator.framework import OUTSIDE
 from allocator.i18n import DASH, Words
+from allocator.limits import Limit
 from allocator.plan import Plan
 from allocator.reporting.blocks import Block, Cell, Column, Content, Heading, Line, Table
 from allocator.reporting.hindrance import still_exceeded
 from allocator.reporting.issue_words import issue_message
 from allocator.reporting.labels import reason_of
 from allocator.reporting.sentences import clean, heading, limit_name
-from allocator.reporting.tables import Client, Row, columns, rows_of
+from allocator.reporting.tables import Client, Row, columns
 
 SHOWN: Final = 12
 """Holdings drawn on a terminal; the rest is summed up."""
@@ -28,7 +29,7 @@ def holdings(client: Client) -> Table:
     words, f = client.words, client.framework
     outside = {code: words.text(f"outside.{code}") for code in OUTSIDE}
     bucket_names = outside | {code: words.name(b) for code, b in f.buckets.items()}
-    frame = client.tables["holdings"].sort_values("value", ascending=False, kind="stable")
+    ordered = sorted(client.rows("holdings"), key=lambda r: -r["value"])
     rows = tuple(
         (
             clean(r["name"]),
@@ -38,10 +39,10 @@ def holdings(client: Client) -> Table:
             DASH if r["bucket"] in OUTSIDE else words.percent(r["weight"]),
             words.text(f"source.{r['rule'] or 'none'}"),
         )
-        for r in rows_of(frame)
+        for r in ordered
     )
-    rest = frame["value"].iloc[SHOWN:]
-    more = words.text("say.more_holdings", count=len(rest), amount=client.money(rest.sum())) if len(rest) else ""
+    rest = [r["value"] for r in ordered[SHOWN:]]
+    more = words.text("say.more_holdings", count=len(rest), amount=client.money(np.sum(rest))) if rest else ""
     heads = (
         *columns(words, holding="text", asset_class="text", bucket="label", value="number", weight="number"),
         Column(words.text("head.source"), "label", spare=1),
@@ -49,16 +50,16 @@ def holdings(client: Client) -> Table:
     return Table(words.text("title.holdings"), heads, rows, SHOWN, more)
 
 
-def trades(client: Client, plan: Plan, frame: pd.DataFrame) -> list[Block]:
-    """Trades with amounts to the cent and the reason of each; ``frame`` is the client's part of ``Plan.trades``.
+def trades(client: Client, plan: Plan, made: list[Row]) -> list[Block]:
+    """Trades with amounts to the cent and the reason of each; ``made`` are the client's rows of ``Plan.trades``.
 
     Taxes have a column where there are any.
     """
-    words, taxed = client.words, bool((frame["tax"] > 0).any())
+    words, taxed = client.words, any(r["tax"] > 0 for r in made)
     title = words.text("title.trades")
-    if not len(frame):
+    if not made:
         return [Heading(title), Line(words.text("say.no_trades"))]
-    ordered = sorted(rows_of(frame), key=lambda r: SIDES.index(r["side"]))
+    ordered = sorted(made, key=lambda r: SIDES.index(r["side"]))
     rows: tuple[tuple[Content, ...], ...] = tuple(
         (
             Cell(words.text(f"side.{r['side']}"), "strong"),
@@ -81,20 +82,20 @@ def trades(client: Client, plan: Plan, frame: pd.DataFrame) -> list[Block]:
     return [Table(title, heads, rows)]
 
 
-def why(client: Client, plan: Plan) -> list[Block]:
-    """What stays exceeded after the plan, and why."""
+def why(client: Client, plan: Plan, held: list[tuple[Limit, str, str]] | None = None) -> list[Block]:
+    """What stays exceeded after the plan, and why; ``held`` is of `still_exceeded` where somebody has asked already."""
     words = client.words
     if str(plan.summary["status"].iloc[client.place]) not in ("improved", "stuck"):
         return []
     rows = tuple(
         (heading(limit_name(limit.name, client.framework, words, client.own)), bound, reason)
-        for limit, bound, reason in still_exceeded(plan, client.place, words)
+        for limit, bound, reason in (still_exceeded(plan, client.place, words) if held is None else held)
     )
     heads = columns(words, limit="text", bound="number", reason="sentence")
     return [Table(words.text("title.why"), heads, rows)] if rows else []
 
 
-def certificate(client: Client, summary: Row, checks: pd.DataFrame) -> list[Block]:
+def certificate(client: Client, summary: Row, checks: list[Row]) -> list[Block]:
     """How many checks hold, or which fail, and how near to the optimum the plan is; nothing moved, nothing to verify.
 
     Parameters
@@ -102,15 +103,15 @@ def certificate(client: Client, summary: Row, checks: pd.DataFrame) -> list[Bloc
     client
         The client before the plan.
     summary, checks
-        The client's row of ``Plan.summary`` and their part of ``Plan.checks``.
+        The client's row of ``Plan.summary`` and their rows of ``Plan.checks``.
     """
     words = client.words
     if not summary["trades"]:
         return [Line(words.text("say.certificate_none"), "dim", apart=True)]
     if summary["certificate"]:
         return [Line(words.text("say.certificate", count=len(checks)), "good", apart=True), *_proof(summary, words)]
-    bad = checks[checks["verdict"].isin(["worse", "broken"])]
-    names = ", ".join(limit_name(str(c), client.framework, words, client.own) for c in bad["check"])
+    bad = [str(r["check"]) for r in checks if r["verdict"] in ("worse", "broken")]
+    names = ", ".join(limit_name(c, client.framework, words, client.own) for c in bad)
     text = words.text("say.certificate_fails", failed=len(bad), count=len(checks), names=names)
     return [Line(text, "bad", apart=True)]
 

@@ -12,7 +12,7 @@ from allocator.reporting.blocks import Block, Column, Heading, Line, Piece, Tabl
 from allocator.reporting.report_facts import Facts
 from allocator.reporting.report_first import TRADES
 from allocator.reporting.sheet import footer
-from allocator.reporting.tables import columns
+from allocator.reporting.tables import columns, rows_in
 
 _ENDS: Final = 1
 """Blocks of a sheet that a report has of its own: its title, and its footer."""
@@ -20,9 +20,9 @@ _ENDS: Final = 1
 
 def trades(facts: Facts) -> list[Piece]:
     """All trades, where the first page shows only the largest."""
-    if facts.plan is None or len(facts.tables["trades"]) <= TRADES + 1:
+    if facts.plan is None or len(facts.trades) <= TRADES + 1:
         return []
-    return list(lists.trades(facts.me, facts.plan, facts.tables["trades"]))
+    return list(lists.trades(facts.me, facts.plan, facts.trades))
 
 
 def limits(facts: Facts) -> list[Piece]:
@@ -33,7 +33,7 @@ def limits(facts: Facts) -> list[Piece]:
     found: list[Block] = measures.limits(me) if facts.then is None else measures.limits_change(me, facts.then)
     out: list[Piece] = [*found, *measures.rules(me, facts.then), measures.figures(me, facts.then)]
     if facts.plan is not None:
-        out += [*explain.conflicts(me, facts.tables["conflicts"]), *lists.why(quiet, facts.plan)]
+        out += [*explain.conflicts(me, rows_in(facts.tables, "conflicts")), *lists.why(quiet, facts.plan, facts.held)]
     return out
 
 
@@ -41,12 +41,12 @@ def hindered(facts: Facts) -> list[Piece]:
     """What would change without each obstacle, and what would help most."""
     if facts.planned is None:
         return []
-    return [*explain.obstacles(facts.me, facts.tables), *explain.prices(facts.me, facts.tables["prices"])]
+    return [*explain.obstacles(facts.me, facts.tables), *explain.prices(facts.me, rows_in(facts.tables, "prices"))]
 
 
 def modes(facts: Facts) -> list[Piece]:
     """Both modes of suitability side by side, where they differ."""
-    if facts.planned is None or not len(facts.tables["riskier"]):
+    if facts.planned is None or not rows_in(facts.tables, "riskier"):
         return []
     return list(explain.suitability(facts.me, facts.tables))
 
@@ -55,7 +55,7 @@ def proof(facts: Facts) -> list[Piece]:
     """How many checks hold, and how near to the optimum the plan is."""
     if facts.planned is None or not facts.planned["trades"]:
         return []
-    return list(lists.certificate(facts.me, facts.planned, facts.tables["checks"]))
+    return list(lists.certificate(facts.me, facts.planned, rows_in(facts.tables, "checks")))
 
 
 def risk(facts: Facts) -> list[Piece]:
@@ -88,9 +88,7 @@ def basis(facts: Facts) -> list[Piece]:
     """What the numbers rest on: rates of exchange, and the assumptions on every class that the client holds."""
     me, words, a = facts.me, facts.words, facts.me.analysis
     f, assumed = me.framework, a.assumptions
-    held = {str(r["asset_class"]) for r in me.rows("holdings")} | set(
-        facts.tables["trades"]["asset_class"] if facts.tables else ()
-    )
+    held = {str(r["asset_class"]) for r in me.rows("holdings")} | {str(r["asset_class"]) for r in facts.trades}
     rows = tuple(
         (
             words.name(f.classes[c]),

@@ -15,15 +15,17 @@ from allocator.errors import ConfigError, InputError
 from allocator.households import Household, household
 from allocator.i18n import Words, environment_language
 from allocator.i18n import words as load_words
+from allocator.limits import Limit
 from allocator.plan import Plan
 from allocator.pseudonyms import pseudonym
 from allocator.reporting.blocks import Blocks
+from allocator.reporting.hindrance import still_exceeded
 from allocator.reporting.house_style import Style, load_style
 from allocator.reporting.household import household_sheet
 from allocator.reporting.report_private import pseudonymised, shares_only, silent, without_quotes
 from allocator.reporting.risks import risk_sheet
 from allocator.reporting.stress import stress_sheet
-from allocator.reporting.tables import Client, Row, rows_of
+from allocator.reporting.tables import Client, Row, rows_in
 from allocator.risk_measures import RiskMeasures, measure_risk
 from allocator.storage import fingerprint
 from allocator.stresses import Stress, stress
@@ -133,7 +135,7 @@ class Facts:
     source: Source
     me: Client
     then: Client | None
-    tables: Mapping[str, pd.DataFrame]
+    tables: Mapping[str, Any]
 
     @classmethod
     def of(cls, source: Source, client_id: str) -> Facts:
@@ -148,14 +150,14 @@ class Facts:
         if shown not in source.hashes:
             raise InputError("no such client in this book; see the client_id column, capitals and leading zeros count")
         result, place = source.result, source.analysis.index(shown)
-        tables = result.select(shown)
+        tables = result.part(shown)
         today = tables["before"] if isinstance(result, Plan) else tables
         me = Client(source.analysis, place, today, source.words)
         if source.options.hide_amounts:
             me = replace(me, words=shares_only(me.words, me.total))
         if not isinstance(result, Plan):
             return cls(source, me, None, {})
-        moved = len(tables["trades"]) > 0
+        moved = bool(rows_in(tables, "trades"))
         then = Client(result.after, place, tables["after"], me.words) if moved else None
         return cls(source, me, then, tables)
 
@@ -182,12 +184,24 @@ class Facts:
     @cached_property
     def planned(self) -> Row | None:
         """The client's row of ``Plan.summary``."""
-        return rows_of(self.tables["summary"])[0] if self.tables else None
+        return rows_in(self.tables, "summary")[0] if self.tables else None
 
     @cached_property
-    def stressed(self) -> dict[str, Any]:
-        """The client's tables of the stress test."""
-        return self.source.stress.select(self.client_id)
+    def trades(self) -> list[Row]:
+        """The client's trades; none where nothing was planned."""
+        return rows_in(self.tables, "trades") if self.tables else []
+
+    @cached_property
+    def held(self) -> list[tuple[Limit, str, str]]:
+        """Limits that stay exceeded, with their bounds and why; see `still_exceeded`."""
+        if self.plan is None or self.planned is None or self.planned["status"] not in ("improved", "stuck"):
+            return []
+        return still_exceeded(self.plan, self.me.place, self.quiet)
+
+    @cached_property
+    def stressed(self) -> list[Row]:
+        """The client in every scenario."""
+        return self.source.stress.part(self.client_id).rows("summary")
 
     @cached_property
     def risk_blocks(self) -> Blocks:
@@ -207,7 +221,7 @@ class Facts:
     @cached_property
     def firewall(self) -> Row:
         """The client's row of the firewall test."""
-        return rows_of(self.source.household.select(self.client_id)["firewall"])[0]
+        return self.source.household.part(self.client_id).rows("firewall")[0]
 
 
 def _hash(a: Analysis, i: int, options: Options, rules: str) -> str:

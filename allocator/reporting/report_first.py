@@ -30,7 +30,7 @@ from allocator.reporting.report_facts import Facts
 from allocator.reporting.sentences import amount_of, bound_of, grade_name
 from allocator.reporting.sheet import check_opening, plan_opening
 from allocator.reporting.stress import BAD
-from allocator.reporting.tables import Client, Row, rows_of
+from allocator.reporting.tables import Client, Row, rows_in
 
 TRADES: Final = 8
 """Trades on the first page; where there are more, the largest, and all of them further on."""
@@ -136,7 +136,7 @@ def risk(facts: Facts) -> list[Piece]:
     me, words, source = facts.me, facts.words, facts.source
     sheet = facts.risk_blocks
     tests = facts.stress_blocks
-    found = sorted(rows_of(facts.stressed["summary"]), key=lambda r: -float(r["loss"]))
+    found = sorted(facts.stressed, key=lambda r: -float(r["loss"]))
     worst = [r for r in found if r["loss"] > 0.5][:SCENARIOS]
     out: list[Piece] = [b for b in sheet[1:2] if isinstance(b, Line)]
     out += [b for b in tests[1:2] if isinstance(b, Line)]
@@ -174,12 +174,12 @@ def firewall(facts: Facts) -> list[Piece]:
 def plan(facts: Facts) -> list[Piece]:
     """Trades with amount, cost and reason: all of them, or the largest."""
     plans, words = facts.plan, facts.words
-    if plans is None or not len(facts.tables["trades"]):
+    if plans is None or not facts.trades:
         return []
-    table = lists.trades(facts.me, plans, facts.tables["trades"])[0]
+    table = lists.trades(facts.me, plans, facts.trades)[0]
     if not isinstance(table, Table):
         return []
-    trades = sorted(rows_of(facts.tables["trades"]), key=lambda r: lists.SIDES.index(r["side"]))
+    trades = sorted(facts.trades, key=lambda r: lists.SIDES.index(r["side"]))
     left = len(trades) - TRADES
     if left <= 1:
         return [table]
@@ -194,9 +194,9 @@ def obstacles(facts: Facts) -> list[Piece]:
     if facts.plan is None or facts.planned is None:
         return []
     quiet = replace(facts.me, words=facts.quiet)
-    held = exceeded_sentences(facts.plan, facts.planned, quiet)
+    held = exceeded_sentences(facts.planned, quiet, facts.held)
     # what makes the excess larger when it goes was no obstacle
-    felt = [r for r in rows_of(facts.tables["obstacles"]) if not r["excess"] > FELT]
+    felt = [r for r in rows_in(facts.tables, "obstacles") if not r["excess"] > FELT]
     felt.sort(key=lambda r: _known(r["excess"]))
     priced = [s for r in felt if (s := obstacle_sentence(r, facts.me))]
     said = [*held[: max(HINDRANCES - len(priced), 1)], *priced][:HINDRANCES]
@@ -206,12 +206,12 @@ def obstacles(facts: Facts) -> list[Piece]:
 def suitability(facts: Facts) -> list[Piece]:
     """Both modes of suitability in a sentence, and what the second one is not."""
     words = facts.words
-    modes = {str(r["mode"]): r for r in rows_of(facts.tables["suitability"])} if facts.tables else {}
+    modes = {str(r["mode"]): r for r in rows_in(facts.tables, "suitability")} if facts.tables else {}
     if not {"product", "portfolio"} <= modes.keys():
         return []
-    if suitability_unknown(facts.tables["obstacles"]):
+    if suitability_unknown(rows_in(facts.tables, "obstacles")):
         text = words.text("say.suitability_unknown")
-    elif not len(facts.tables["riskier"]):
+    elif not rows_in(facts.tables, "riskier"):
         text = words.text("say.suitability_same")
     else:
         text = suitability_gap(modes["product"], modes["portfolio"], facts.me.total, facts.me.currency, words)

@@ -35,17 +35,17 @@ def risk_sheet(measures: RiskMeasures, client_id: str, words: Words, me: Client 
         No such client in the book.
     """
     me = me or Client.of(measures.analysis, client_id, words)
-    tables = measures.select(client_id)
-    row = rows_of(tables["summary"])[0]
+    tables = measures.part(client_id)
+    row = tables.rows("summary")[0]
     known = not math.isnan(row["volatility"])
     return (
         Heading(words.text("risk.title_client", client=clean(client_id))),
         *_verdict(measures, row, me),
         *([_losses(measures, row, me)] if known else []),
         _figures(measures, row, me),
-        *([_classes(rows_of(tables["classes"]), me)] if known and row["volatility"] > 0 else []),
-        *([_holdings(tables["holdings"], me)] if known and row["volatility"] > 0 else []),
-        *_goals(rows_of(tables["goals"]), me),
+        *([_classes(tables.rows("classes"), me)] if known and row["volatility"] > 0 else []),
+        *([_holdings(tables.rows("holdings"), me)] if known and row["volatility"] > 0 else []),
+        *_goals(tables.rows("goals"), me),
         *(Line(text, "dim", apart=not i) for i, text in enumerate(_notes(measures, row, words))),
         footer(measures.analysis, words),
     )
@@ -178,14 +178,14 @@ def _classes(rows: list[Row], me: Client) -> Table:
     return Table(words.text("risk.title_classes"), heads, lines)
 
 
-def _holdings(frame: pd.DataFrame, me: Client) -> Table:
+def _holdings(rows: list[Row], me: Client) -> Table:
     """The holdings that the volatility comes from, the largest part first."""
     words = me.words
-    inside = frame[frame["contribution"].abs() > 0].sort_values("contribution", ascending=False, kind="stable")
-    lines = tuple((clean(r["name"]), words.money(r["value"]), *_parts(r, words)) for r in rows_of(inside))
+    inside = sorted((r for r in rows if abs(r["contribution"]) > 0), key=lambda r: -r["contribution"])
+    lines = tuple((clean(r["name"]), words.money(r["value"]), *_parts(r, words)) for r in inside)
     heads = _heads(words, holding="text", value="number", money_share="number", risk_share="number", points="number")
-    rest = inside["risk_share"].iloc[SHOWN:]
-    more = words.text("risk.more_holdings", count=len(rest), share=words.percent(rest.sum())) if len(rest) else ""
+    rest = [r["risk_share"] for r in inside[SHOWN:]]
+    more = words.text("risk.more_holdings", count=len(rest), share=words.percent(np.sum(rest))) if rest else ""
     return Table(words.text("risk.title_holdings"), heads, lines, SHOWN, more)
 
 

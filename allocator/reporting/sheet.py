@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Final
-
-import pandas as pd
+from typing import Any, Final
 
 from allocator.analysis import Analysis
 from allocator.i18n import Words
@@ -15,7 +13,7 @@ from allocator.reporting import explain, lists, measures
 from allocator.reporting.blocks import Block, Blocks, Heading, Line, Tone
 from allocator.reporting.issue_words import plan_reason
 from allocator.reporting.sentences import band_name, clean, conflict_sentence, plan_verdict, verdict
-from allocator.reporting.tables import Client, Row, rows_of
+from allocator.reporting.tables import Client, Row, rows_in
 
 PLAN_TONES: Final[Mapping[str, Tone]] = {
     "no_trade": "good",
@@ -69,23 +67,23 @@ def plan_sheet(plan: Plan, client_id: str, words: Words, more: Sequence[Block] =
         No such client in the book.
     """
     me = Client.of(plan.before, client_id, words)
-    tables = plan.select(client_id)
-    summary = rows_of(tables["summary"])[0]
-    then = Client.of(plan.after, client_id, words) if len(tables["trades"]) else None
+    tables = plan.part(client_id)
+    trades, summary = tables.rows("trades"), tables.rows("summary")[0]
+    then = Client.of(plan.after, client_id, words) if trades else None
     return (
         *_head(me),
         *plan_opening(me, tables),
-        *explain.conflicts(me, tables["conflicts"]),
+        *explain.conflicts(me, tables.rows("conflicts")),
         measures.buckets(me, then),
         *measures.rules(me, then),
         *(measures.limits(me) if then is None else measures.limits_change(me, then)),
         measures.figures(me, then),
-        *lists.trades(me, plan, tables["trades"]),
+        *lists.trades(me, plan, trades),
         *lists.why(me, plan),
         *explain.obstacles(me, tables),
-        *explain.prices(me, tables["prices"]),
+        *explain.prices(me, tables.rows("prices")),
         *explain.suitability(me, tables),
-        *lists.certificate(me, summary, tables["checks"]),
+        *lists.certificate(me, summary, tables.rows("checks")),
         *more,
         *lists.issues(me),
         footer(plan.before, words),
@@ -97,13 +95,13 @@ def check_opening(me: Client) -> list[Line]:
     return [Line(_today(me), CHECK_TONES[me.summary["status"]]), *_warnings(me)]
 
 
-def plan_opening(me: Client, tables: Mapping[str, pd.DataFrame]) -> list[Line]:
+def plan_opening(me: Client, tables: Mapping[str, Any]) -> list[Line]:
     """What there is to say about a client's plan: one sentence, one on today, and warnings.
 
     ``tables`` are the client's of the plan: ``summary`` and ``conflicts``.
     """
-    words, summary = me.words, rows_of(tables["summary"])[0]
-    reason = conflict_sentence(rows_of(tables["conflicts"]), me.framework, words, me.own)
+    words, summary = me.words, rows_in(tables, "summary")[0]
+    reason = conflict_sentence(rows_in(tables, "conflicts"), me.framework, words, me.own)
     if summary["reason"]:
         reason = plan_reason(summary, me.rows("issues"), me.framework, words)
     today = words.text("say.today", sentence=_today(me))

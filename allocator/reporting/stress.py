@@ -32,16 +32,16 @@ def stress_sheet(stress: Stress, client_id: str, words: Words, me: Client | None
         No such client in the book.
     """
     me = me or Client.of(stress.analysis, client_id, words)
-    tables = stress.select(client_id)
-    rows, worst = rows_of(tables["summary"]), rows_of(tables["worst"])[0]
+    tables = stress.part(client_id)
+    rows, worst = tables.rows("summary"), tables.rows("worst")[0]
     hit = next((r for r in rows if r["scenario"] == worst["scenario"]), None)
     return (
         Heading(words.text("stress.title_client", client=clean(client_id))),
         _worst(stress, hit, me),
         *_bills(stress, rows, me),
         _scenarios(stress, rows, me),
-        *_broken(stress, rows_of(tables["limits"]), me),
-        *([] if hit is None else _holdings(stress, hit, rows_of(tables["holdings"]), me)),
+        *_broken(stress, tables.rows("limits"), me),
+        *([] if hit is None else _holdings(stress, hit, tables.rows("holdings"), me)),
         Line(words.text("stress.say_rule"), "dim", apart=True),
         footer(stress.analysis, words),
     )

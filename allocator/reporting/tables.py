@@ -14,6 +14,7 @@ from allocator.framework import Framework
 from allocator.i18n import Words
 from allocator.limits import Limit
 from allocator.reporting.blocks import Column, Kind
+from allocator.shown import Part, records_of
 
 Row: TypeAlias = dict[str, Any]
 """One row of a result's table, by column."""
@@ -21,9 +22,12 @@ Row: TypeAlias = dict[str, Any]
 
 def rows_of(frame: pd.DataFrame) -> list[Row]:
     """Rows of a table as mappings."""
-    names = frame.columns.tolist()
-    # ten times as fast as to_dict("records"), which takes a table apart cell by cell
-    return [dict(zip(names, row, strict=True)) for row in zip(*(frame[c].tolist() for c in names), strict=True)]
+    return records_of(frame)
+
+
+def rows_in(tables: Mapping[str, Any], name: str) -> list[Row]:
+    """Rows of one of a client's tables."""
+    return tables.rows(name) if isinstance(tables, Part) else records_of(tables[name])
 
 
 def columns(words: Words, **heads: Kind) -> tuple[Column, ...]:
@@ -67,7 +71,7 @@ class Client:
         InputError
             No such client in the book.
         """
-        return cls(analysis, analysis.index(client_id), analysis.select(client_id), words)
+        return cls(analysis, analysis.index(client_id), analysis.part(client_id), words)
 
     @cached_property
     def summary(self) -> Row:
@@ -102,7 +106,7 @@ class Client:
     def rows(self, table: str) -> list[Row]:
         """Rows of one of the tables."""
         if table not in self._found:
-            self._found[table] = rows_of(self.tables[table])
+            self._found[table] = rows_in(self.tables, table)
         return list(self._found[table])
 
     def money(self, amount: float) -> str:
