@@ -193,6 +193,21 @@ class Analysis(Clients):
         self.index(client_id)
         return Part(self, client_id, ("summary", "buckets", "rules", "limits", "holdings", "issues"))
 
+    def _at(self, name: str, table: Any, client_id: str) -> Any:
+        at = super()._at(name, table, client_id)
+        if name != "issues" or not len(self._doubtful_rates):
+            return at
+        # what is doubtful about rates concerns whoever has money in another currency
+        home = self.positions.clients["currency"].iloc[self.index(client_id)]
+        foreign = (self._part("holdings", client_id)["currency"] != home).any()
+        return sorted([*at, *self._doubtful_rates]) if foreign else at
+
+    @cached_property
+    def _doubtful_rates(self) -> list[int]:
+        i = self.issues
+        found = (i["table"] == "fx") & (i["client_id"] == "") & (i["severity"] != "info")
+        return [int(k) for k in np.flatnonzero(found)]
+
     def compare(self, other: Analysis) -> pd.DataFrame:
         """What differs from another analysis of the same clients: another framework, other bands, a later day.
 

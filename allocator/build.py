@@ -11,7 +11,7 @@ import pandas as pd
 from allocator.bands import read_bands
 from allocator.book import Book
 from allocator.classify import classify, mixes
-from allocator.currency import known_rates, rates_for, to_cents, unconverted
+from allocator.currency import known_rates, rate_issues, rates_for, to_cents, unconverted
 from allocator.debts import build_debts
 from allocator.framework import UNCLASSIFIED, Framework
 from allocator.issues import INFO, concat, issue_table
@@ -152,6 +152,7 @@ def build_positions(
         rates=rates,
     )
     more = [_insured(positions, framework, h["file"]), _spending(book)]
+    more.append(rate_issues(book.fx, framework, on))
     return positions, concat([class_issues, band_issues, value_issues, debt_issues, shelf_issues, *more])
 
 

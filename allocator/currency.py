@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from typing import Any, Final
+
 import numpy as np
 import pandas as pd
 
 from allocator.cells import LARGEST
-from allocator.issues import ERROR, concat, issue_table
+from allocator.framework import Framework
+from allocator.issues import ERROR, WARNING, concat, issue_table
 from allocator.typing import FloatArray, IntArray
+
+NEAR: Final = 1.5
+"""A rate that is so near to one over the usual one is upside down."""
 
 
 def known_rates(fx: pd.DataFrame, home: str) -> dict[str, float]:
@@ -43,6 +50,43 @@ def known_rates(fx: pd.DataFrame, home: str) -> dict[str, float]:
         if not more:
             return {str(c): x for c, x in rates.items() if c}
         rates |= more
+
+
+def rate_issues(fx: pd.DataFrame, framework: Framework, on: dt.date) -> pd.DataFrame:
+    """Point out rates that may be upside down, of 100 units, old, or of a day to come; they are used as they stand.
+
+    Parameters
+    ----------
+    fx
+        The table of rates.
+    framework
+        Says what rates are held against; without that, only days are looked at.
+    on
+        Day of the analysis.
+    """
+    known = framework.rates
+    found: list[dict[str, Any]] = []
+    own = fx.loc[(fx["base"] == "") & (fx["currency"] == framework.currency), "rate"]
+    unit = float(own.iloc[0]) if len(own) else 1.0
+    for r in fx.to_dict("records"):
+        where = {"file": r["file"], "table": "fx", "row": r["row"], "severity": WARNING}
+        if known is not None:
+            rate = float(r["rate"]) / (1.0 if r["base"] else unit)
+            usual = known.value(str(r["currency"]), str(r["base"]) or framework.currency)
+            far = max(rate / usual, usual / rate)
+            if far > known.factor:  # NaN, where nothing is known, is not
+                inverted = 1 / NEAR < rate * usual < NEAR
+                code = {"code": "rate_inverted"} if inverted else {"code": "rate_doubtful"}
+                told = {"column": "rate", "value": f"{r['rate']:.10g}", "mend": f"{usual:.4g}"}
+                found.append(where | told | code)
+        day = pd.Timestamp(r["date"])
+        old = (pd.Timestamp(on) - day).days if day == day else 0
+        told = where | {"column": "date", "value": "" if day != day else day.date().isoformat()}
+        if old < 0:
+            found.append(told | {"code": "rate_later", "mend": on.isoformat()})
+        elif known is not None and old > known.stale_days:
+            found.append(told | {"code": "rate_stale", "mend": str(known.stale_days)})
+    return issue_table(found)
 
 
 def convert(

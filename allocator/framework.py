@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import unicodedata
 from collections.abc import Mapping
@@ -179,6 +180,25 @@ class PlanWeights(Strict):
     source: str
 
 
+class Rates(Strict):
+    """What rates of a book are held against: units of each currency for one of ``currency``, on a day long known.
+
+    A rate ``factor`` times too high or too low, or more than ``stale_days`` old, is pointed out and used as it stands.
+    """
+
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
+    date: str
+    factor: Annotated[float, Field(gt=1)]
+    stale_days: Annotated[int, Field(ge=0)]
+    units: dict[Annotated[str, Field(pattern="^[A-Z]{3}$")], Annotated[float, Field(gt=0)]]
+    source: str
+
+    def value(self, currency: str, base: str) -> float:
+        """What one unit of a currency was worth in another; NaN where one of them is not known."""
+        units = self.units | {self.currency: 1.0}
+        return units.get(base, math.nan) / units.get(currency, math.nan)
+
+
 class Product(Words):
     """A product of the default shelf."""
 
@@ -230,6 +250,7 @@ class Framework(Shown, Strict):
     reserve: Reserve
     drift: Drift
     insured_deposit: dict[str, float | str]
+    rates: Rates | None = None
     tiers: dict[str, float | str]
     rules: dict[str, Rule]
     grades: dict[str, float]

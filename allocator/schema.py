@@ -166,6 +166,7 @@ FX: Final = (
     _c("currency", "id", "币种|货币", "ISO 4217", required=True),
     _c("rate", "number", "汇率|折算率", "base currency per one unit, above zero", required=True, low=1e-12),
     _c("base", "text", "基准货币|折算货币", "ISO 4217, what the rate is in; default: the base currency"),
+    _c("date", "date", "日期|汇率日期", "day of the rate; an old one is pointed out"),
 )
 LOOKTHROUGH: Final = (
     _c("fund_id", "id", "基金代码|产品代码", "asset_id, product_id or isin of a fund", required=True),

@@ -122,7 +122,7 @@ def test_minimal_file_works_and_reads_equal_twice(tmp_path: Path) -> None:
     assert same(first, second)
     assert first.given == {"holdings.client_id", "holdings.name", "holdings.asset_class", "holdings.value"}
     assert first.fx.empty
-    assert list(first.fx.columns) == ["currency", "rate", "base", "row", "file"]
+    assert list(first.fx.columns) == ["currency", "rate", "base", "date", "row", "file"]
 
 
 def test_permuted_rows_hold_the_same_money(parts: dict[str, pd.DataFrame]) -> None:
