@@ -56,16 +56,17 @@ def load_tree(source: str | os.PathLike[str], kind: str) -> tuple[Tree, str]:
 
 
 def _load(source: str, kind: str, seen: tuple[str, ...]) -> tuple[Tree, str]:
-    if source in seen:
-        raise ConfigError(f"{source}: key 'extends' leads in a circle: {' -> '.join([*seen, source])}")
     known = presets(kind)
+    here = source if source in known else os.path.normpath(os.path.abspath(source))  # a file by any of its names
+    if here in seen:
+        raise ConfigError(f"{source}: key 'extends' leads in a circle: {' -> '.join(map(_last, [*seen, here]))}")
     if source in known:
         origin = f"{source}.toml"
         text = (resources.files("allocator") / "resources" / kind / origin).read_text("utf-8")
     else:
         path = Path(source)
         origin = str(path)
-        if not path.is_file():
+        if not is_file(path):
             raise ConfigError(
                 f"'{source}' is neither a preset nor a file; presets: {', '.join(known)}; "
                 "or give the path of a TOML file"
@@ -74,10 +75,9 @@ def _load(source: str, kind: str, seen: tuple[str, ...]) -> tuple[Tree, str]:
             text = path.read_text("utf-8-sig")
         except UnicodeDecodeError as error:
             raise ConfigError(f"{origin}: not UTF-8 (byte {error.start}); save the file as UTF-8") from None
-    try:
-        tree = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{origin}: not valid TOML: {error}") from None
+        except OSError as error:
+            raise ConfigError(f"{origin}: {error.strerror or 'cannot be read'}") from None
+    tree = parsed(text, origin)
     base = tree.pop("extends", None)
     if base is None:
         return tree, origin
@@ -85,8 +85,41 @@ def _load(source: str, kind: str, seen: tuple[str, ...]) -> tuple[Tree, str]:
         raise ConfigError(f"{origin}: key 'extends': a preset or a path is expected; presets: {', '.join(known)}")
     if base not in known and not Path(base).is_absolute() and source not in known:
         base = str(Path(source).parent / base)
-    under, _ = _load(base, kind, (*seen, source))
+    under, _ = _load(base, kind, (*seen, here))
     return merge(under, tree), origin
+
+
+def _last(source: str) -> str:
+    return Path(source).name
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there; no name that is too long or otherwise none is."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def parsed(text: str, origin: str) -> Tree:
+    """Parse TOML.
+
+    Parameters
+    ----------
+    text, origin
+        What a file holds, and what to call it in messages.
+
+    Raises
+    ------
+    ConfigError
+        It is none, or nested deeper than any of our files.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{origin}: not valid TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{origin}: nested too deeply; none of our files needs that") from None
 
 
 def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> Tree:

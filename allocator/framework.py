@@ -23,6 +23,10 @@ OUTSIDE = (OWN_USE, UNCLASSIFIED)
 """Buckets that every framework has and that are no part of the total."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Cost = Annotated[float, Field(ge=0, le=0.5)]
+"""Of a purchase or sale, as for products."""
+Tax = Annotated[float, Field(ge=0, lt=0.5)]
+"""With the cost of a sale it is less than all that the sale brings."""
 Grade = Annotated[int, Field(ge=1, le=5)]
 Liquidity = Literal["cash", "liquid", "restricted", "illiquid"]
 Family = Literal["reserve", "risk", "concentration", "band"]
@@ -72,8 +76,8 @@ class AssetClass(Words):
     bucket: str
     liquidity: Liquidity
     risk: Grade
-    buy_cost: Share
-    sell_cost: Share
+    buy_cost: Cost
+    sell_cost: Cost
     sellable: Share = 1.0
     group: str | dict[str, Share] = {}
     name_limits: bool = True
@@ -81,7 +85,7 @@ class AssetClass(Words):
     aliases: tuple[str, ...] = ()
     cfi: tuple[str, ...] = ()
     assumption: str = ""
-    tax: Share = 0.0
+    tax: Tax = 0.0
     source: str
 
     @property
@@ -204,8 +208,8 @@ class Product(Words):
 
     asset_class: str
     risk: Grade | None = None
-    buy_cost: Share | None = None
-    sell_cost: Share | None = None
+    buy_cost: Cost | None = None
+    sell_cost: Cost | None = None
 
 
 def _band_problems(where: str, b: Band) -> list[str]:

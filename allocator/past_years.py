@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import math
 import os
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -14,7 +13,7 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from allocator.assumptions import Assumptions, risk_table
-from allocator.config import Strict, build
+from allocator.config import Strict, build, is_file, parsed
 from allocator.errors import ConfigError
 from allocator.framework import Framework, Words
 from allocator.scenarios import follow
@@ -148,16 +147,18 @@ def history(framework: Framework, assumptions: Assumptions, past: Given) -> pd.D
 
 
 def _of_file(path: Path) -> dict[str, Any]:
-    if not path.is_file():
+    if not is_file(path):
         raise ConfigError(f"{path}: no such file; give the path of your own file of yearly returns")
     try:
-        return tomllib.loads(path.read_text("utf-8-sig"))
+        text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 (byte {error.start}); save the file as UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(
-            f"{path}: not valid TOML: {error}; a table of years × classes is given as DataFrame"
-        ) from None
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or 'cannot be read'}") from None
+    try:
+        return parsed(text, str(path))
+    except ConfigError as error:
+        raise ConfigError(f"{error}; a table of years × classes is given as DataFrame") from None
 
 
 def _of_frame(frame: pd.DataFrame) -> dict[str, Any]:

@@ -146,6 +146,8 @@ def test_published_figures_are_copied_right(shared) -> None:
         ),
         ('default_band = "brave"', ["default_band", "'brave'", "conservative"]),
         ("[rules.business]\nlo = 0.7\nhi = 0.7", ["rules.business", "differ"]),
+        ("[classes.gold]\nsell_cost = 0.6", ["classes.gold.sell_cost", "0.5"]),
+        ("[classes.gold]\ntax = 0.5", ["classes.gold.tax", "less than 0.5"]),  # a sale leaves something
         ("[plan]\nwash_weight = 0", ["plan.wash_weight", "greater than 0"]),  # it also tells the cash account apart
         ("nonsense", ["TOML"]),
     ],
@@ -175,6 +177,21 @@ def test_unknown_preset_and_circles_are_named(tmp_path: Path) -> None:
     (tmp_path / "b.toml").write_text('extends = "a.toml"', "utf-8")
     with pytest.raises(ConfigError, match="circle"):
         load_framework(tmp_path / "a.toml")
+
+
+def test_a_file_that_extends_itself_by_another_name_is_a_circle(tmp_path: Path) -> None:
+    """Found by fuzzing: its name grew until the system refused it."""
+    path = tmp_path / "in" / "bank.toml"
+    path.parent.mkdir()
+    path.write_text('extends = "../in/bank.toml"\n', "utf-8")
+    with pytest.raises(ConfigError, match="circle"):
+        load_framework(path)
+    path.write_text(f'extends = "{"x" * 300}"\n', "utf-8")
+    with pytest.raises(ConfigError, match="neither a preset nor a file"):
+        load_framework(path)
+    path.write_text(f"x = {'[' * 5000}\n", "utf-8")
+    with pytest.raises(ConfigError, match="nested too deeply"):
+        load_framework(path)
 
 
 def test_merge_leaves_both_sides_alone() -> None:

@@ -161,7 +161,14 @@ def read_batch(out: Path | str) -> BatchResult:
     manifest = read_json(places.manifest)
     if manifest is None:
         raise InputError(f"{places.out.name}: no finished batch in this directory; run it to its end with --resume")
-    return BatchResult(places.out, MappingProxyType(manifest))
+    found = BatchResult(places.out, MappingProxyType(manifest))
+    try:
+        repr(found)  # every figure that a run tells of is there
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise InputError(
+            f"{places.out.name}: {places.manifest.name} is not what a run has written; run it into a new directory"
+        ) from None
+    return found
 
 
 def _tally(counts: Mapping[str, int]) -> str:

@@ -239,8 +239,12 @@ def _compared(places: Places, run: _Begun | None, told: Mapping[str, Any]) -> bo
         )
     if not run.whole:
         return False
-    manifest = read_json(places.manifest) or {}
-    for name, held in manifest["files"].items():
+    files = (read_json(places.manifest) or {}).get("files")
+    if not isinstance(files, dict):
+        raise ConfigError(
+            f"{places.out.name}: {places.manifest.name} is not what the run has written; run it into a new directory"
+        )
+    for name, held in files.items():
         try:
             same = fingerprint(places.out / name) == held
         except InputError:

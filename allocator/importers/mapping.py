@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Final, Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from allocator.config import parsed
 from allocator.errors import ConfigError, InputError
 from allocator.notation import parse_currency
 from allocator.raw_tables import RawTable, header_key, known_headers, way_of, without_unit
@@ -112,11 +112,9 @@ def load_mapping(source: Any) -> FileMapping:
         return source
     path = Path(source)
     try:
-        found = _File.model_validate(tomllib.loads(path.read_text("utf-8-sig")))
+        found = _File.model_validate(parsed(path.read_text("utf-8-sig"), path.name))
     except (OSError, UnicodeDecodeError):
         raise ConfigError(f"{path.name}: no mapping file that can be read; check the path") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path.name}: {error}") from None
     except ValidationError as error:
         first = max(error.errors(), key=lambda e: len(e["loc"]) - ("str" in e["loc"]))
         place = ".".join(str(p) for p in first["loc"] if p != "Reading")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
+from allocator.config import parsed
 from allocator.errors import ConfigError, InputError
 from allocator.schema import TABLES
 from allocator.validate import RawTable
@@ -71,13 +71,11 @@ def read_source_file(path: Path, params: Mapping[str, Any] | None = None) -> dic
     """
     name = path.name
     try:
-        found = tomllib.loads(path.read_text("utf-8"))
+        found = parsed(path.read_text("utf-8-sig"), name)
     except FileNotFoundError:
         raise InputError(f"{name}: no such file; check the path") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{name}: cannot be read as UTF-8 text; check the file") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{name}: {error}") from None
     strange = sorted(set(found) - _KEYS)
     if strange:
         raise ConfigError(f"{name}: unknown key {', '.join(strange)}; allowed: {', '.join(sorted(_KEYS))}")

@@ -18,7 +18,7 @@ from typing import Any, Final
 import pandas as pd
 
 from allocator.errors import ConfigError, InputError, OutputError
-from allocator.ledger.snapshots import SCHEMA, TABLES
+from allocator.ledger.snapshots import SCHEMA, TABLES, whole
 from allocator.ledger.store import CODED, REVIEWS, WAIT, token
 from allocator.storage import one_writer, remove_parts, write_bytes
 
@@ -49,7 +49,9 @@ class FileStore:
         for file in sorted((self._root / "manifests").glob("*.json")):
             with contextlib.suppress(FileNotFoundError):  # taken away since it was listed
                 manifest = self._json(file)
-                found[dt.date.fromisoformat(manifest["as_of"])] = manifest
+                if manifest.get("as_of") != file.stem or not whole(manifest):
+                    raise InputError(DAMAGED.format(file=file.relative_to(self._root)))
+                found[dt.date.fromisoformat(file.stem)] = manifest
         return found
 
     def read(self, manifest: Mapping[str, Any], table: str, columns: Sequence[str]) -> pd.DataFrame:
@@ -66,6 +68,8 @@ class FileStore:
             raise InputError(DAMAGED.format(file=file.relative_to(self._root)))
         texts = [c for c in columns if TABLES[table][c] == "text" and c not in CODED]
         found = pq.read_table(pa.BufferReader(content), columns=list(columns), read_dictionary=texts)
+        if found.num_rows != manifest["rows"][table]:
+            raise InputError(DAMAGED.format(file=f"manifests/{manifest['as_of']}.json"))
         frame: pd.DataFrame = found.unify_dictionaries().to_pandas()
         return frame
 
@@ -73,9 +77,11 @@ class FileStore:
         """Reviews that were noted."""
         self._check()
         try:
-            noted = self._json(self._root / "reviews.json")["reviews"]
+            noted = self._json(self._root / "reviews.json").get("reviews")
         except FileNotFoundError:
             noted = []
+        if not isinstance(noted, list) or not all(isinstance(r, dict) and set(REVIEWS) <= set(r) for r in noted):
+            raise InputError("the ledger's reviews.json is damaged; bring the file back, or take it away")
         return pd.DataFrame(noted, columns=list(REVIEWS), dtype="str")
 
     @contextlib.contextmanager

@@ -16,6 +16,7 @@ import pandas as pd
 
 from allocator import __version__
 from allocator.analysis import Analysis
+from allocator.config import build
 from allocator.exposures import ratio
 from allocator.framework import Framework
 from allocator.limits import needed_months
@@ -118,7 +119,7 @@ class Snapshot(Shown):
     @cached_property
     def framework(self) -> Framework:
         """The framework that it was judged by."""
-        return Framework.model_validate(self.manifest["framework"])
+        return build(Framework, self.manifest["framework"], "the ledger's framework")
 
     @property
     def rates(self) -> dict[str, float]:
@@ -178,6 +179,34 @@ def manifest_of(analysis: Analysis, plan: Plan | None, tables: Tables) -> dict[s
         "own": [{"name": x.name, "en": x.en, "zh": x.zh} for x in analysis.own],
         "rates": {str(k): float(v) for k, v in sorted(p.rates.items())},
     }
+
+
+def whole(manifest: Mapping[str, Any]) -> bool:
+    """Whether a manifest that was read says all that `manifest_of` and the store write, each in its kind."""
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "framework": dict,
+        "assumptions": dict,
+        "input_hash": str,
+        "written": str,
+        "clients": int,
+        "holdings": int,
+        "rows": dict,
+        "plan": bool,
+        "own": list,
+        "rates": dict,
+        "token": int,
+        "bytes": int,
+        "sha256": dict,
+    }
+    return (
+        all(isinstance(manifest.get(name), kind) for name, kind in kinds.items())
+        and all(isinstance(manifest[name].get("name"), str) for name in ("framework", "assumptions"))
+        and set(manifest["sha256"]) >= set(TABLES)
+        and all(isinstance(manifest["rows"].get(name), int) for name in TABLES)
+        and manifest["rows"]["clients"] == manifest["clients"]
+        and all(isinstance(x, int | float) for x in manifest["rates"].values())
+        and all(isinstance(x, dict) and {"name", "en", "zh"} <= set(x) for x in manifest["own"])
+    )
 
 
 def hashed(text: str) -> str:

@@ -118,7 +118,8 @@ def _manifest(folder: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text("utf-8"))
         options = content.get("options", {})
-    except (ValueError, AttributeError):
+        dt.date.fromisoformat(options.get("on", "2000-01-01"))
+    except (ValueError, AttributeError, TypeError):
         raise InputError(f"{file.name}: no manifest of a run; give the folder that a run was written to") from None
     found = {"framework": content.get("framework"), "assumptions": content.get("assumptions"), "on": options.get("on")}
     return {k: v for k, v in found.items() if isinstance(v, str)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import io
 from decimal import Decimal, InvalidOperation
@@ -11,6 +12,8 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 from mutations import DATES, NUMBERS, TEXTS
+
+from allocator.schema import TABLES
 
 HEADERS: Final = (
     "client_id", "name", "asset_id", "asset_class", "value", "currency", "as_of", "sellable", "indivisible",
@@ -92,6 +95,51 @@ def value_of(cell: Any) -> Any:
 def _table(rows: Any) -> list[list[Any]]:
     found = [r if isinstance(r, list) else [r] for r in rows] if isinstance(rows, list) else []
     return found[:60]
+
+
+def csv_of(draw: Random, table: str) -> bytes:
+    """A table as CSV whose header is right and whose cells are nearly so."""
+    columns = TABLES[table]
+    needed = [c for c in columns if c.required or c.name in ("name", "asset_class")]
+    picked = needed + draw.sample(
+        [c for c in columns if c not in needed], draw.randrange(min(7, len(columns) - len(needed) + 1))
+    )
+    draw.shuffle(picked)
+    head = [draw.choice((c.name, c.name, *c.headers)) for c in picked]
+    rows = [head]
+    for _ in range(draw.randrange(1, 8)):
+        rows.append([_nearly(c.kind, c.name, draw) for c in picked])
+        if draw.random() < 0.05:
+            rows[-1] = rows[-1][:-1]
+    if draw.random() < 0.1:
+        rows.append([draw.choice(("合计", "Total", "小计", "")) for _ in picked])
+    comma = draw.choice((",", ",", ";", "\t"))
+    out = io.StringIO()
+    csv.writer(out, delimiter=comma, lineterminator="\n").writerows(rows)
+    return out.getvalue().encode("utf-8", "replace")
+
+
+def _nearly(kind: str, name: str, draw: Random) -> str:
+    """A cell as it should be, or one that is odd for its column."""
+    if draw.random() < 0.15:
+        return draw.choice(draw.choice((NUMBERS, DATES, TEXTS)))
+    usual: dict[str, tuple[str, ...]] = {
+        "money": ("100", "12.5万", "1,234.56", "7391846", "0", draw.choice(NUMBERS)), "number": ("1", "0.5",
+        draw.choice(NUMBERS)),
+        "fraction": ("0.5", "25%", "1", "0", draw.choice(NUMBERS)), "int": ("3", "R3", "3.0", "",
+        draw.choice(NUMBERS)),
+        "bool": ("yes", "否", "1", "", "TRUE"), "date": ("2026-09-30", "2026年9月30日", "", draw.choice(DATES)),
+    }  # fmt: skip
+    named: dict[str, tuple[str, ...]] = {
+        "client_id": (*CLIENTS, "*"), "asset_class": CLASSES, "currency": ("CNY", "人民币", "USD", "", "XXX"),
+        "asset_id": ("x", "y", "00x", ""),
+        "restriction": ("never_sell", "禁止买入;优先卖出", "", "x"), "isin": ("US0378331005", "US0378331006", "F1",
+        ""), "cfi": ("ESVUFR", "", "X"),
+        "fund_id": ("F1", "F2"), "product_id": ("P1", "P2", ""), "risk_band": ("C3", "稳健型", "balanced", "", "x"),
+        "status": ("open", "closed", ""),
+        "secured_by": ("x", "", "q"), "base": ("CNY", "USD", ""),
+    }  # fmt: skip
+    return draw.choice(named.get(name) or usual.get(kind) or ("Zephyrine", "金镶玉", "", "a b"))
 
 
 # ---- workbooks

@@ -28,9 +28,9 @@ def say(text: str) -> None:
 
 def fresh(target: Target, pool: list[bytes], draw: Random) -> bytes:
     """The next input: made new, or one that is there changed."""
-    if target.make is not None and (not pool or draw.random() < 0.5):
+    if target.make is not None and (not pool or draw.random() < 0.7):
         data = target.make(draw)
-        if draw.random() < 0.5:
+        if draw.random() < 0.8:
             return data
     else:
         data = draw.choice(pool or [b""])

@@ -220,7 +220,12 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"clients/as_of=2025-12-31/\w+.parquet is damaged"):
         _ = ledger.show().clients
     manifest = tmp_path / "ledger" / "manifests" / "2025-12-31.json"
-    manifest.write_text(manifest.read_text()[:50])
+    whole = json.loads(manifest.read_text())
+    for less in (whole | {"clients": 2}, whole | {"as_of": "x"}, {"schema": whole["schema"]}, whole | {"rows": {}}):
+        manifest.write_text(json.dumps(less))
+        with pytest.raises(InputError, match=r"manifests/2025-12-31.json is damaged"):
+            _ = ledger.dates
+    manifest.write_text(json.dumps(whole)[:50])
     with pytest.raises(InputError, match=r"manifests/2025-12-31.json is damaged"):
         _ = ledger.dates
 
