@@ -21,8 +21,9 @@ from allocator.schema import Column
 from allocator.ways import PLAIN, Way
 
 _NUMBER: Final = r"^[+-]?[0-9]+(?:\.[0-9]*)?$"
-_DAY: Final = re.compile(r"([0-9]{1,2})([-/.])([0-9]{1,2})\2([0-9]{4})")
-_COMMA: Final = r"^\s*[+-]?(?:(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+),[0-9]+|[0-9]{1,3}(?:\.[0-9]{3})+)\s*$"
+DAY: Final = re.compile(r"([0-9]{1,2})([-/.])([0-9]{1,2})\2([0-9]{4})")
+COMMA: Final = re.compile(r"\s*[+-]?(?:(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+),[0-9]+|[0-9]{1,3}(?:\.[0-9]{3})+)\s*")
+"""An amount with a decimal comma."""
 AMOUNTS: Final = ("money", "number", "fraction")
 
 
@@ -141,7 +142,7 @@ def _shifted_text(
     plain = pc.match_substring_regex(array, _NUMBER)
     mended = array
     if comma:
-        continental = pc.match_substring_regex(array, _COMMA)
+        continental = pc.match_substring_regex(array, f"^{COMMA.pattern}$")
         mended = pc.if_else(continental, pc.replace_substring(pc.replace_substring(array, ".", ""), ",", "."), array)
         easy = pc.or_(plain, continental)
     else:
@@ -178,7 +179,7 @@ def _days(cells: pd.Series[Any], way: Way) -> pd.Series[Any]:
     codes, words = pd.factorize(as_text(cells)[0])
     out = []
     for word in words:
-        found = _DAY.fullmatch(str(word).translate(WIDTH).strip())
+        found = DAY.fullmatch(str(word).translate(WIDTH).strip())
         if found:
             one, two = found[1].zfill(2), found[3].zfill(2)
             word = f"{found[4]}-{two}-{one}" if way.dates == "day_first" else f"{found[4]}-{one}-{two}"

@@ -24,7 +24,7 @@ from allocator.command_tools import (
 )
 from allocator.errors import InputError
 from allocator.i18n import Words
-from allocator.reporting.blocks import Blocks, Column, Heading, Line, Table
+from allocator.reporting.blocks import Block, Blocks, Cell, Column, Content, Heading, Line, Table
 from allocator.schema import TABLES
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from allocator.book import Book
 
 KINDS: Final = ("csv", "parquet")
+SHOWN: Final[Mapping[str, int]] = {"error": 3, "warning": 3, "info": 1}
+"""Issues of one kind that are shown; JSON has the number of each."""
 READING: Final = frozenset({"file", *INTAKE, *EXTRA_TABLES})
 """Options of commands that read a book which this one has too."""
 
@@ -157,39 +159,92 @@ def import_json(book: Book, said: Words) -> dict[str, Any]:
 
 def import_blocks(book: Book, said: Words) -> Blocks:
     """What was understood: tables, sums by currency, conversions, and what to look at."""
+    from allocator.reporting.sentences import clean
+
     word = {k.removeprefix("intake."): v for k, v in said.table.items() if k.startswith("intake.")}
     rows = tuple(
-        (str(r["table"]), *(f"{r[k]:,}" for k in ("read", "used", "set_aside", "ignored")))
+        (_table(str(r["table"]), said), *(f"{r[k]:,}" for k in ("read", "used", "set_aside", "ignored")))
         for r in book.counts.to_dict("records")
     )
     heads = (
         Column(word["table"], "label"),
         *(Column(word[k], "number") for k in ("read", "used", "set_aside", "ignored")),
     )
-    sums = tuple((t, c, said.exact(v)) for t, by in _totals(book).items() for c, v in by.items())
-    changed = tuple(
-        (
-            said.text(f"conversion.{r['what']}"),
-            " · ".join(x for x in (r["table"], r["sheet"], r["header"] or r["column"]) if x),
-            f"{r['count']:,}",
-            str(r["form"]),
-            _read_as(str(r["read_as"]), word["power"]),
-        )
-        for r in book.conversions.to_dict("records")
+    sums = tuple((_table(t, said), c, said.exact(v)) for t, by in _totals(book).items() for c, v in by.items())
+    conversions = book.conversions.to_dict("records")
+    known = tuple(
+        (_where(r, said, ""), clean(r["header"]), str(r["read_as"]), f"{r['count']:,}")
+        for r in conversions
+        if r["what"] == "header"
     )
-    found = tuple((said.text(f"severity.{s}"), c, t, f"{n:,}") for (t, c, s), n in _codes(book).items())
-    text = (Column(word["what"], "text"), Column(word["where"], "text"), Column(word["count"], "number"))
-    return (
+    heads_known = (Column(word["table"], "label"), Column(word["header"], "text"), Column(word["read_as"], "label"),
+                   Column(word["count"], "number"))  # fmt: skip
+    out: list[Block] = [
         Heading(word["title"]),
         Table(word["tables"], heads, rows),
         Table(word["totals"], (Column(word["table"], "label"), Column(word["currency"], "label"),
                                Column(word["total"], "number")), sums),
-        Table(word["conversions"], (*text, Column(word["form"], "label"), Column(word["read_as"], "label")), changed)
-        if changed else Line(word["nothing"]),
-        *([Table(word["issues"], (Column(word["severity"], "label"), Column(word["issue"], "label"),
-                                  Column(word["table"], "label"), Column(word["rows"], "number")), found)]
-          if found else []),
-    )  # fmt: skip
+        *([Table(word["columns"], heads_known, known)] if known else []),
+    ]  # fmt: skip
+    text = (
+        Column(word["what"], "sentence"),
+        Column(word["where"], "text"),
+        Column(word["count"], "number"),
+        Column(word["form"], "label"),
+        Column(word["read_as"], "label"),
+    )
+    for title, doubtful in ((word["doubts"], True), (word["conversions"], False)):
+        changed = tuple(
+            (
+                Cell(said.text(f"conversion.{r['what']}"), "warn" if doubtful else ""),
+                _where(r, said, str(r["header"] or r["column"])),
+                f"{r['count']:,}",
+                str(r["form"]),
+                _read_as(str(r["read_as"]), word["power"]),
+            )
+            for r in conversions
+            if r["what"] != "header" and r["doubtful"] is doubtful
+        )
+        out += [Table(title, text, changed)] if changed else []
+    if not conversions:
+        out.append(Line(word["nothing"]))
+    return (*out, *_found(book, said, word["issues"]))
+
+
+def _where(conversion: Mapping[Any, Any], said: Words, column: str) -> str:
+    """Table, sheet and column of a conversion, as far as it has them."""
+    from allocator.reporting.sentences import clean
+
+    table = _table(str(conversion["table"]), said)
+    return " · ".join(clean(x) for x in (table, conversion["sheet"], column) if x)
+
+
+def _table(name: str, said: Words) -> str:
+    return said.get(f"table.{name}", name)
+
+
+def _found(book: Book, said: Words, title: str) -> list[Block]:
+    """What to look at, in sentences: a few of each kind, the rest counted."""
+    from allocator.framework import load_framework
+    from allocator.issues import ERROR, SEVERITIES
+    from allocator.reporting.issue_words import issue_message
+    from allocator.reporting.tables import rows_of
+
+    framework = load_framework("classic")
+    rows: list[tuple[Content, ...]] = []
+    order = book.issues["severity"].map({s: i for i, s in enumerate(SEVERITIES)})
+    for _, part in book.issues.assign(order=order).groupby(["order", "code"], sort=True):
+        severity = str(part["severity"].iloc[0])
+        label = said.text("say.issue_count", severity=said.text(f"severity.{severity}"), count=f"{len(part):,}")
+        head: Content = Cell(label, "bad" if severity == ERROR else "dim")
+        for issue in rows_of(part.head(SHOWN[severity])):
+            rows.append((head, issue_message(issue, framework, said)))
+            head = ""
+        if len(part) > SHOWN[severity]:
+            count = f"{len(part) - SHOWN[severity]:,}"
+            rows.append(("", Cell(said.text("say.more_issues", count=count), "dim")))
+    heads = (Column(said.text("head.status"), "label"), Column(said.text("head.issue"), "sentence"))
+    return [Table(title, heads, tuple(rows))] if rows else []
 
 
 def _totals(book: Book) -> dict[str, dict[str, float]]:

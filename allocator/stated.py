@@ -11,9 +11,11 @@ import pandas as pd
 from allocator.cells import Cells, repeated
 from allocator.columns import conversions_of
 from allocator.conversions import conversion_table
+from allocator.issues import WARNING
 from allocator.raw_tables import RawTable
-from allocator.rules import Mask, Note
+from allocator.rules import Note
 from allocator.schema import TABLES
+from allocator.totals import BY_SUM
 from allocator.ways import PLAIN, Way
 
 
@@ -32,15 +34,23 @@ def stated_currency(typed: pd.DataFrame, ways: Mapping[str, Way]) -> tuple[pd.Da
         notes = [
             Note(at, "value", "currency_header", mend=list(row.iloc[at]), value=[way.currency] * len(at), drops=True)
         ]
-        return typed.assign(currency=row.mask(row == "", way.currency).astype("str")), notes
-    return typed.assign(currency=repeated(way.currency, len(typed))), []
+        return typed.assign(currency=row.mask(row == "", way.currency).astype("str")), notes + _filled(row, way)
+    return typed.assign(currency=repeated(way.currency, len(typed))), _filled(row, way)
 
 
-def total_changes(table: str, raw: RawTable, totals: Mask) -> pd.DataFrame:
-    """List total rows that were left out (see `conversions.COLUMNS`)."""
-    count = int(totals.sum())
-    about = {"what": "totals", "file": raw.file, "table": table, "sheet": raw.sheet, "count": count}
-    return conversion_table([about] if count else ())
+def _filled(row: pd.Series[Any], way: Way) -> list[Note]:
+    """Warn where a column of currencies has gaps that a header filled; without such a column the header is all."""
+    gaps = np.flatnonzero((row == "").to_numpy(dtype=bool))
+    if way.said == "mapping" or not len(gaps) or len(gaps) == len(row):
+        return []
+    return [Note(gaps, "currency", "currency_filled", WARNING, way.currency)]
+
+
+def row_changes(table: str, raw: RawTable, counted: Mapping[str, int]) -> pd.DataFrame:
+    """List rows that are no records, by code (see `conversions.COLUMNS`); totals told by their sum are in doubt."""
+    about = {"file": raw.file, "table": table, "sheet": raw.sheet}
+    rows = [about | {"what": w, "count": n, "doubtful": w == BY_SUM} for w, n in counted.items() if n]
+    return conversion_table(rows)
 
 
 def changes(
@@ -62,7 +72,10 @@ def changes(
             what = "percent_column" if way.percent else f"unit_{way.said}"
             rows.append(about | {"what": what, "count": filled, "read_as": f"1e{-2 if way.percent else way.power}"})
         if way.currency:
-            rows.append(about | {"what": f"currency_{way.said}", "count": filled, "read_as": way.currency})
+            gaps = "currency" in where and bool(cells["currency"].empty.any())
+            doubtful = way.said != "mapping" and gaps and not bool(cells["currency"].empty.all())
+            told = {"what": f"currency_{way.said}", "read_as": way.currency, "doubtful": doubtful}
+            rows.append(about | told | {"count": filled})
         if way.dates:
             rows.append(about | {"what": way.dates, "count": filled})
         shown = raw.frame.iloc[:, where[column.name]]

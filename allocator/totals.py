@@ -23,6 +23,8 @@ WORDS: Final = re.compile(
     re.IGNORECASE,
 )
 """What stands in a row that sums others up."""
+BY_SUM: Final = "total_by_sum"
+"""Code of rows that have all a record has, and are taken for totals because of their name and their sum."""
 CENT: Final = 0.005
 _LIKELY: Final = r"(?:计|額|额|金额|otals?|OTALS?|[Ss]um|SUM|value|amount)\s*[:\x{ff1a}]?\s*$"
 """Cheap to look for in a million names; what it finds is looked at."""
@@ -168,7 +170,11 @@ def _summing(cells: Mapping[str, Cells], totals: Mask, void: Mask) -> tuple[Mask
             out[i], last = True, i + 1
         else:
             doubtful.append(i)
-    return out, [Note(np.array(doubtful, dtype=np.int64), "name", "looks_like_total", WARNING)] if doubtful else []
+    by_sum = np.flatnonzero(out & ~totals)
+    notes = [Note(by_sum, "name", "total_by_sum", WARNING)] if len(by_sum) else []
+    if doubtful:
+        notes.append(Note(np.array(doubtful, dtype=np.int64), "name", "looks_like_total", WARNING))
+    return out, notes
 
 
 def _word(cells: Mapping[str, Cells], i: int) -> str:

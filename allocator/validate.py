@@ -13,6 +13,7 @@ import pandas as pd
 from allocator.cells import Cells, as_text, blank, repeated
 from allocator.columns import read_column
 from allocator.conversions import conversion_table, stack
+from allocator.doubts import doubt_changes, doubt_notes, doubts_of
 from allocator.errors import InputError
 from allocator.issues import COLUMNS, ERROR, INFO, WARNING, concat, issue_table
 from allocator.notation import SIGNS
@@ -20,8 +21,8 @@ from allocator.raw_tables import RawTable, header_key, known_headers, way_of, wi
 from allocator.remarks import note_rows
 from allocator.rules import RULES, Mask, Note
 from allocator.schema import TABLES, Column
-from allocator.stated import changes, stated_currency, total_changes
-from allocator.totals import Above, lacking_rows, total_notes, total_rows, without, worded_rows
+from allocator.stated import changes, row_changes, stated_currency
+from allocator.totals import BY_SUM, Above, lacking_rows, total_notes, total_rows, without, worded_rows
 
 ONE_OF: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
     "holdings": (("name", "asset_id"), ("asset_class", "cfi", "product_id")),
@@ -90,7 +91,8 @@ def type_table(table: str, raw: RawTable) -> Typed:
     typed, more = _check_signs(table, typed, cells)
     notes += without(more, aside)
     alive = ~void & ~aside
-    notes += doubts
+    unclear = doubts_of(table, raw, where, (cells, ways), aside)
+    notes += [*doubts, *doubt_notes(unclear)]
     for note in notes:
         alive[note.at] &= not note.drops
     for rule in RULES[table]:
@@ -113,8 +115,19 @@ def type_table(table: str, raw: RawTable) -> Typed:
         "set_aside": count - used - nothing + raw.lost,
         "ignored": nothing + raw.ignored,
     }
-    issues = concat([raw.issues, _unknown_columns(table, raw, unknown), *_issues(table, raw, where, typed, notes)])
-    changed = stack([raw.conversions, changes(table, raw, where, cells, ways), total_changes(table, raw, totals)])
+    strange = _unknown_columns(table, raw, unknown)
+    issues = concat([raw.issues, _unknown_issues(table, raw, strange), *_issues(table, raw, where, typed, notes)])
+    left = {"totals": int(totals.sum()), "notes": int(remarks.sum()), "blank": int(void.sum())}
+    left |= {BY_SUM: sum(len(n.at) for n in doubts if n.code == BY_SUM)}
+    changed = stack(
+        [
+            raw.conversions,
+            changes(table, raw, where, cells, ways),
+            doubt_changes(table, raw, where, unclear),
+            row_changes(table, raw, left),
+            _unknown_changes(table, raw, where, strange),
+        ]
+    )
     given = frozenset(f"{table}.{name}" for name in where)
     return Typed(typed[alive].reset_index(drop=True), issues, counts, given, changed)
 
@@ -152,18 +165,19 @@ def without_totals(table: str, raw: RawTable, above: Above) -> RawTable:
     notes: list[Note] = []
     if worded.any():
         void = _void(raw.frame, cells, set(where.values()))
-        totals, _ = total_rows(cells, raw.frame, lacking_rows(table, cells, void), void)
-        notes = total_notes(typed, cells, totals, void, above)
+        totals, doubts = total_rows(cells, raw.frame, lacking_rows(table, cells, void), void)
+        notes = [*total_notes(typed, cells, totals, void, above), *(n for n in doubts if n.code == BY_SUM)]
     if "value" in cells:
         above.add(typed, cells["value"], ~totals & ~void)
     if not totals.any():
         return raw
+    left = {"totals": int(totals.sum()), BY_SUM: sum(len(n.at) for n in notes if n.code == BY_SUM)}
     about = pd.DataFrame({"client_id": "", "row": raw.numbers(), "file": raw.file}, index=range(len(raw.frame)))
     return replace(
         raw.taken(~totals),
         ignored=raw.ignored + int(totals.sum()),
         issues=concat([raw.issues, *_issues(table, raw, where, about, notes)]),
-        conversions=stack([raw.conversions, total_changes(table, raw, totals)]),
+        conversions=stack([raw.conversions, row_changes(table, raw, left)]),
     )
 
 
@@ -306,25 +320,34 @@ def _assembled(table: str, values: Mapping[str, pd.Series[Any]], count: int) -> 
     return pd.DataFrame(columns)
 
 
-def _unknown_columns(table: str, raw: RawTable, unknown: list[int]) -> pd.DataFrame:
+def _unknown_columns(table: str, raw: RawTable, unknown: list[int]) -> list[tuple[str, str, int]]:
+    """Columns that are not known: header, the known column whose header is nearly that, and number of cells."""
     known = known_headers(table)
-    rows = []
+    out = []
     for i in unknown:
         header = as_text(pd.Series([raw.frame.columns[i]], dtype=object))[0].item().strip()
-        if not header and (as_text(raw.frame.iloc[:, i])[0] == "").all():
+        filled = int((as_text(raw.frame.iloc[:, i])[0] != "").sum())
+        if not header and not filled:
             continue  # a trailing delimiter, not a column
         near = difflib.get_close_matches(header_key(header), list(known), n=1)
-        rows.append(
-            {
-                "file": raw.file,
-                "table": table,
-                "column": header,
-                "code": "unknown_column",
-                "severity": INFO,
-                "mend": known[near[0]] if near else "",
-            }
-        )
-    return issue_table(rows)
+        out.append((header, known[near[0]] if near else "", filled))
+    return out
+
+
+def _unknown_issues(table: str, raw: RawTable, found: list[tuple[str, str, int]]) -> pd.DataFrame:
+    about = {"file": raw.file, "table": table, "code": "unknown_column", "severity": INFO}
+    return issue_table({**about, "column": header, "mend": near} for header, near, _ in found)
+
+
+def _unknown_changes(
+    table: str, raw: RawTable, where: Mapping[str, int], found: list[tuple[str, str, int]]
+) -> pd.DataFrame:
+    """List columns that were left out; in doubt where the header is nearly that of a column that is missing."""
+    about = {"file": raw.file, "table": table, "sheet": raw.sheet, "what": "ignored_column"}
+    return conversion_table(
+        {**about, "header": header, "count": filled, "doubtful": near != "" and near not in where}
+        for header, near, filled in found
+    )
 
 
 def _issues(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +12,9 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from allocator.config import parsed
+from allocator.conversions import conversion_table, stack
 from allocator.errors import ConfigError, InputError
+from allocator.issues import INFO, WARNING, concat, issue_table
 from allocator.notation import parse_currency
 from allocator.raw_tables import RawTable, header_key, known_headers, way_of, without_unit
 from allocator.schema import TABLES
@@ -152,8 +155,9 @@ def learn(tables: Mapping[str, RawTable], issues: pd.DataFrame) -> str:
         TOML that `load_mapping` reads, and that reads the same tables the same way.
     """
     lines = [
-        "# How these files are read. A line that begins with '# ?' is to be decided: take '# ? ' away and correct it.",
-        "# 每一列如何读取。以“# ?”开头的行需要您决定：去掉“# ? ”并改正。",
+        "# How these files are read. Lines that begin with '# ?' are yours to decide: take '# ? ' away from the one",
+        "# that is right (of several with the same name, from one only) and correct it.",
+        "# 每一列如何读取。以“# ?”开头的行需要您决定：在正确的一行去掉“# ? ”（同名的几行只取一行），并按需改正。",
         f"# units 单位: {', '.join(UNITS)}; dates 日期: day_first, month_first; percent 百分数: true",
     ]
     sheets = {raw.sheet: name for name, raw in tables.items() if raw.sheet}
@@ -164,12 +168,16 @@ def learn(tables: Mapping[str, RawTable], issues: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
-_DOUBTS: Final[Mapping[str, str]] = {
-    "bad_date": 'dates = "day_first"',
-    "out_of_range": "percent = true",
-    "unit_twice": 'unit = "元"',
-    "not_a_number": "decimal_comma = true",
-    "currency_header": 'currency = "CNY"',
+_DOUBTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "bad_date": ('dates = "day_first"', 'dates = "month_first"'),
+    "out_of_range": ("percent = true",),
+    "small_percents": ("percent = true",),
+    "unit_twice": ('unit = "元"', 'unit = "万"'),
+    "not_a_number": ("decimal_comma = true",),
+    "thousands_or_decimals": ("decimal_comma = true",),
+    "decimals_or_thousands": ("decimal_comma = true",),
+    "currency_header": ('currency = "CNY"',),
+    "currency_filled": ('currency = "CNY"',),
 }
 """What a person may say about a column in which an issue was found."""
 
@@ -178,19 +186,24 @@ def _learned(table: str, raw: RawTable, issues: pd.DataFrame) -> list[str]:
     known = known_headers(table)
     kinds = {c.name: c for c in TABLES[table]}
     lines = []
-    for i, header in enumerate(str(h).strip() for h in raw.frame.columns):
-        if not header:
+    for i, found in enumerate(str(h).strip() for h in raw.frame.columns):
+        if not found:
             continue
-        name = known.get(header_key(header)) or without_unit(table, header, known)
+        header = raw.headers.get(found, found)  # a mapping may have renamed it
+        name = known.get(header_key(found)) or without_unit(table, found, known)
         if name is None:
             lines.append(f'# ? {_quoted(header)} = ""  # not known; a column of {table}, or "" to leave it out')
             continue
         told = _toml(name, way_of(raw, kinds[name], i))
-        lines.append(f"{_quoted(header)} = {told}")
-        for code in issues.loc[issues["column"] == name, "code"].unique():
-            more = _DOUBTS.get(str(code))
-            if more and not (code == "out_of_range" and kinds[name].kind != "fraction"):
-                lines.append(f'# ? {_quoted(header)} = {{ column = "{name}", {more} }}  # {code}')
+        asked = [
+            f'# ? {_quoted(header)} = {{ column = "{name}", {more} }}  # {code}'
+            for code in issues.loc[issues["column"] == name, "code"].unique()
+            for more in _DOUBTS.get(str(code), ())
+            if more not in told and not (code == "out_of_range" and kinds[name].kind != "fraction")
+        ]
+        # a name may stand once: where there is a choice, every line of it is to be decided
+        lines += [f"# ? {_quoted(header)} = {told}  # as it is read now", *asked] if asked else [
+            f"{_quoted(header)} = {told}"]  # fmt: skip
     return lines
 
 
@@ -224,6 +237,7 @@ def _applied(table: str, raw: RawTable, readings: Mapping[str, Reading]) -> RawT
     if twice:
         raise InputError(f"{raw.file}: the mapping gives two columns the meaning '{twice[0]}' in {table}; drop one")
     known = known_headers(table)
+    absent = _absent(table, raw, readings)
     # a column that the mapping gives away no longer belongs to the header that is usual for it
     usual = [found[i].column if i in found else known.get(header_key(h), "?") for i, h in enumerate(headers)]
     kept = [i for i, name in enumerate(usual) if name and (i in found or name not in meant)]
@@ -236,4 +250,48 @@ def _applied(table: str, raw: RawTable, readings: Mapping[str, Reading]) -> RawT
         renamed = {headers[i]: r.column for i, r in found.items()}
         faults = faults.assign(column=faults["column"].map(lambda c: renamed.get(str(c), str(c))))
     asked = {found[i].column: headers[i] for i in kept if i in found}
-    return replace(raw, frame=frame, ways=ways, faults=faults, headers={**raw.headers, **asked})
+    left = [headers[i] for i in range(len(headers)) if i in found and not found[i].column]
+    about = {"file": raw.file, "table": table, "sheet": raw.sheet, "what": "ignored_mapping"}
+    changed = conversion_table({**about, "header": h, "count": len(frame)} for h in left)
+    return replace(
+        raw,
+        frame=frame,
+        ways=ways,
+        faults=faults,
+        headers={**raw.headers, **asked},
+        issues=concat([raw.issues, absent]),
+        conversions=stack([raw.conversions, changed]),
+    )
+
+
+def _absent(table: str, raw: RawTable, readings: Mapping[str, Reading]) -> pd.DataFrame:
+    """Say which columns of the mapping a file does not have: next month's file may call them otherwise.
+
+    Raises
+    ------
+    InputError
+        One of them is required, and nothing else stands for it.
+    """
+    headers = {header_key(h): str(h).strip() for h in raw.frame.columns}
+    known = known_headers(table)
+    meant = {readings[k].column if k in readings else known.get(k) or without_unit(table, h, known)
+             for k, h in headers.items()}  # fmt: skip
+    spare = [h for k, h in headers.items() if h and k not in readings
+             and not (known.get(k) or without_unit(table, h, known))]  # fmt: skip
+    needed = {c.name for c in TABLES[table] if c.required}
+    rows = []
+    for header, reading in readings.items():
+        if header in headers or not reading.column:
+            continue
+        near = difflib.get_close_matches(header, [header_key(h) for h in spare], n=1, cutoff=0.4)
+        like = headers[near[0]] if near else ""
+        if reading.column in needed - meant:
+            maybe = f"; '{like}' looks like it" if like else ""
+            raise InputError(
+                f"{raw.file}: the mapping reads '{reading.column}' from a column '{header}', which this file does not "
+                f"have{maybe}. Correct the mapping (--mapping), or write it anew: allocator import FILE --learn MAPPING"
+            )
+        about = {"file": raw.file, "table": table, "column": reading.column, "code": "mapping_absent"}
+        told = {"value": header, "severity": WARNING if reading.column not in meant else INFO, "mend": like}
+        rows.append({**about, **told})
+    return issue_table(rows)

@@ -127,7 +127,7 @@ def _raw(sheet: Any, file: str, seen: Scan, table: str) -> RawTable | None:
     first = top + head + 2  # number of the row after the header, counted from 1
     header = layout.header
     broken = [f for f in seen.faults.get(sheet.name, []) if f.row >= first]
-    merged, blocks, shared = _merged(sheet, rows, head, (top, left), _amounts(table, header))
+    merged, shared = _merged(sheet, rows, head, (top, left), _amounts(table, header))
     body = rows[head + 1 :]
     # Rows of nothing but broken cells at the end were left off by the reader.
     body += [[""] * len(header)] * (max([f.row - first + 1 for f in broken], default=0) - len(body))
@@ -147,8 +147,13 @@ def _raw(sheet: Any, file: str, seen: Scan, table: str) -> RawTable | None:
             [told, issue_table([about | {"code": "merged_amount", "severity": WARNING, "mend": str(shared)}])]
         )
     changed = conversion_table(
-        about | {"what": what, "sheet": sheet.name, "count": count, "form": form}
-        for what, count, form in (("titles", layout.titles, ""), ("merged", merged, f"{blocks} blocks"))
+        about | {"what": what, "sheet": sheet.name, "count": count, "doubtful": what == "merged_amount"}
+        for what, count in (
+            ("titles", layout.titles),
+            ("merged", merged),
+            ("merged_amount", shared),
+            ("hidden_rows", veiled),
+        )
         if count
     )
     raw = RawTable(
@@ -176,13 +181,13 @@ def _amounts(table: str, header: list[str]) -> frozenset[int]:
 
 def _merged(
     sheet: Any, rows: list[list[Any]], head: int, start: tuple[int, int], amounts: frozenset[int]
-) -> tuple[int, int, int]:
+) -> tuple[int, int]:
     """Fill the cells below a cell that is merged down one column, unless it is an amount, which would count twice.
 
-    Also the number of cells and of blocks filled, and of cells below amounts.
+    Also the number of cells filled, and of cells below amounts.
     """
     top, left = start
-    cells = blocks = shared = 0
+    cells = shared = 0
     for (r0, c0), (r1, c1) in sheet.merged_cell_ranges or ():
         first, last, column = r0 - top, min(r1 - top, len(rows) - 1), c0 - left
         if c0 != c1 or first <= head or last <= first or not 0 <= column < len(rows[first]):
@@ -190,11 +195,10 @@ def _merged(
         if column in amounts:
             shared += last - first
             continue
-        blocks += 1
         for row in rows[first + 1 : last + 1]:
             row[column] = rows[first][column]
             cells += 1
-    return cells, blocks, shared
+    return cells, shared
 
 
 def _column(cells: list[Any]) -> pd.Series[Any]:

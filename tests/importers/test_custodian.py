@@ -103,7 +103,7 @@ def test_what_is_learnt_reads_the_same(files: Custodian, tmp_path: Path, capsys:
     assert cents(again) == [r[3] for r in files.rows]
     assert main(["import", str(clean), "--lang", "zh"]) == 0
     assert main(["import", str(files.workbook), "--lang", "en", "--mapping", str(learnt)]) == 0
-    assert "header recognised" in capsys.readouterr().out
+    assert "unit stated in the mapping" in capsys.readouterr().out
 
 
 def csv(path: Path, head: str, *rows: str) -> Path:

@@ -152,7 +152,9 @@ def test_a_mapping_settles_a_unit_that_stands_too_late(tmp_path: Path) -> None:
 def test_a_total_is_not_counted_twice_wherever_it_stands(read: Callable[..., Book], total: str) -> None:
     book = read(f"{HEAD}C1,a,黄金,1.10\nC1,b,黄金,2.20\n{total}\nC2,a,黄金,5\n")
     assert book.holdings["value"].sum() == pytest.approx(8.30)
-    assert codes(book) == {"total_row": [4]}
+    found = codes(book)
+    assert found.pop("total_by_sum", [4]) == [4]  # a row that has all a holding has is in doubt
+    assert found == {"total_row": [4]}
     assert book.client_ids == ["C1", "C2"]
     placed(book)
 
