@@ -231,8 +231,7 @@ def beside(a: Analysis) -> dict[str, Any]:
         ``lock_money``. Money is in the client's currency.
     """
     p, e = a.positions, a.exposures
-    home = a.framework.currency
-    base = home if home in p.rates else next((c for c, x in p.rates.items() if x == 1.0), home)
+    base = _stated_base(p.rates, a.framework)  # the same in every part, whatever currencies its clients have
     locks = _locks(a)
     soon = locks[locks["days"] <= LOCKS]
     first = soon.groupby("place")["days"].min().reindex(range(len(a)))
@@ -267,11 +266,15 @@ def base_currency(rates: Mapping[str, float], framework: Framework, currencies: 
     It is the framework's, or else the one that the book's own rates are in. A book of one currency needs no rate: where
     there is none to that currency, the book is told in its own.
     """
-    base = framework.currency
-    if base not in rates:
-        base = next((c for c, x in rates.items() if x == 1.0), base)
+    base = _stated_base(rates, framework)
     found = currencies.astype("str").unique()
     return str(found[0]) if len(found) == 1 and found[0] not in rates else base
+
+
+def _stated_base(rates: Mapping[str, float], framework: Framework) -> str:
+    """The framework's currency, or else the one that rates are in."""
+    home = framework.currency
+    return home if home in rates else next((c for c, x in rates.items() if x == 1.0), home)
 
 
 def client_rates(currency: pd.Series, rates: Mapping[str, float], base: str) -> FloatArray:

@@ -60,7 +60,9 @@ def folder() -> str:
     import numba
 
     text = hashlib.sha256(numba.__version__.encode())
-    for file in sorted(Path(__file__).parent.glob("*.py")):
+    here = Path(__file__).parent
+    beside = (here.parent / name for name in ("conic.py", "whole.py"))  # their tolerances are compiled in
+    for file in (*sorted(here.glob("*.py")), *beside):
         text.update(file.read_bytes())
     name = f"allocator-{text.hexdigest()[:16]}"
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")

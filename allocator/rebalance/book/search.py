@@ -17,11 +17,12 @@ from allocator.rebalance.book.form import Form
 from allocator.rebalance.book.quadratic import FAR, INACTIVE, forget, put_row, set_row
 from allocator.rebalance.book.reduce import CUTS, Numbers, Reduced, reduce
 from allocator.rebalance.book.restore import multipliers, proof, value
+from allocator.rebalance.conic import DUAL, PRIMAL
 from allocator.rebalance.whole import GAP, GAP_ABSOLUTE, NODES, WHOLE
 from allocator.typing import FloatArray
 
-TOUCH = 2e-9
-"""What a point may be outside the cone."""
+TOUCH = 7e-10
+"""What a point may be outside the cone; below what a proof allows (`conic.PRIMAL`)."""
 
 ROOT, BRANCH = 96, 16
 """Most times that rows and tangents are put in for the first programme, and for a branch: one that needs more hardly
@@ -97,7 +98,7 @@ def search(form: Form, numbers: Numbers, allowed: Allowed) -> Outcome:
     z = multipliers(form, numbers, small, x, tangents)
     primal, dual, gap = proof(form, numbers, x, z)
     relaxed = objective + allowed.offset
-    if not (primal <= 1e-8 and dual <= 1e-7 and gap <= 1e-7):
+    if not (primal <= PRIMAL and dual <= DUAL and gap <= DUAL):
         rounds = small.quadratic.counter[2]
         return Outcome(UNJUDGED, False, relaxed, np.nan, np.nan, primal, dual, gap, none, none, 0, rounds)
     amounts = np.zeros((2, n))
