@@ -40,7 +40,7 @@ class Convex:
     risky
         Instruments that count in the measure.
     start, allowance
-        Most excess: ``start − allowance · total``; the allowance is what costs alone do where nothing can be sold.
+        Most excess: ``start − allowance · base``; the allowance is what costs alone do where nothing can be sold.
     """
 
     limit: Limit

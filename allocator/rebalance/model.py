@@ -210,8 +210,9 @@ def programme(
             mine |= own.convex[i].numbers
             of_equity = own.convex[i].equity
         excess = cp.Variable(nonneg=True, name=f"s_{i}")
-        most = mine["bound"] * (equity if of_equity else total) - mine["debt"] + excess
-        prices[f"{i}"] = terms.no_worse(excess, mine["most"], mine["allowance"], total)
+        base = equity if of_equity else total  # repaying a debt takes from the total, not from the family's own money
+        most = mine["bound"] * base - mine["debt"] + excess
+        prices[f"{i}"] = terms.no_worse(excess, mine["most"], mine["allowance"], base)
         first, *others = KINDS[kind].constraints(mine, w, total, most)  # type: ignore[index]
         prices[f"{i}_measure"] = first
         constraints += others

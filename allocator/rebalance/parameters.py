@@ -227,7 +227,7 @@ class Problem:
             sell - self.most_sell,
             self.rows @ w - self.bound - (self.row_start - self.row_allowance * total),
             self.inside * w - self.name_bound * total - (self.name_start - self.name_allowance * total),
-            [c.beyond(w, self.inside) - (c.start - c.allowance * total) for c in self.convex],
+            [c.beyond(w, self.inside) - (c.start - c.allowance * (c.base @ w)) for c in self.convex],
             [self.above @ buy - self.satellite * total if self.above.any() else 0.0],
             [(self.counts @ (buy + sell)) / 2 - self.turnover, self.costs(buy, sell) - self.cost, abs(money)],
         )

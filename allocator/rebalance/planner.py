@@ -23,6 +23,7 @@ from allocator.rebalance.reasons import Reason, reasons
 from allocator.rebalance.rounding import Cents, Money, to_money
 from allocator.rebalance.shadow import shadows
 from allocator.rebalance.start import shortfall, start_of
+from allocator.rebalance.whole import GAP
 from allocator.typing import AnyArray
 from allocator.verify import Certificate
 
@@ -95,9 +96,11 @@ class Planner:
         found = self._finish(i, x, problem, trades)
         if found.certificate.holds:
             return found
-        found = self._finish(i, x, problem, nothing(problem))
-        if found.certificate.holds and not found.lines:
-            return found
+        still = nothing(problem, trades.best_possible)
+        if still.objective - trades.objective <= GAP * abs(trades.objective):  # as good as what was not certified
+            found = self._finish(i, x, problem, still)
+            if found.certificate.holds and not found.lines:
+                return found
         return ClientPlan("invalid", reason="no_verified_plan")
 
     def _finish(self, i: int, x: Instruments, problem: Problem, trades: Trades) -> ClientPlan:
