@@ -46,6 +46,10 @@ LOCKS: Final = 90
 """Days ahead for which a run keeps what locks end; the horizon of the house's call list."""
 
 
+TRADES: Final = ("client_id", "asset_id", "name", "asset_class", "product_id", "side", "amount", "cost", "tax")
+"""Columns of trades that a book's pages look at: texts, then money."""
+
+
 @dataclass(frozen=True)
 class Sheet:
     """Limits and classes of every client, today or after the plans.
@@ -330,14 +334,13 @@ def _firewall(a: Analysis) -> dict[str, AnyArray]:
 
 def client_trades(trades: pd.DataFrame | None, clients: pd.DataFrame) -> pd.DataFrame:
     """Trades with the place of the client."""
-    columns = ["client_id", "asset_id", "name", "asset_class", "product_id", "side", "amount", "cost", "tax"]
     if trades is None:
-        texts = {c: pd.Series(dtype="str") for c in columns[:6]}
-        return pd.DataFrame({**texts, **{c: pd.Series(dtype="float64") for c in columns[6:]}}).assign(
+        texts = {c: pd.Series(dtype="str") for c in TRADES[:6]}
+        return pd.DataFrame({**texts, **{c: pd.Series(dtype="float64") for c in TRADES[6:]}}).assign(
             place=pd.Series(dtype="int64")
         )
     place = pd.Index(clients["client_id"]).get_indexer(pd.Index(trades["client_id"]))
-    return trades[columns].assign(place=place)
+    return trades[list(TRADES)].assign(place=place)
 
 
 def _moved(table: pd.DataFrame, place: AnyArray) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,16 @@ from allocator.errors import InputError
 from allocator.framework import Framework, load_framework
 from allocator.issues import ERROR, issue_table
 from allocator.limits import Limit, Sense, limit_list
-from allocator.whole_book.facts import BookFacts, Sheet, base_currency, client_rates, client_trades, with_segments
+from allocator.typing import AnyArray
+from allocator.whole_book.facts import (
+    TRADES,
+    BookFacts,
+    Sheet,
+    base_currency,
+    client_rates,
+    client_trades,
+    with_segments,
+)
 
 TABLES: Final = ("summary", "limits", "trades", "issues")
 NEEDED: Final = {
@@ -25,6 +34,13 @@ NEEDED: Final = {
     "limits": ("client_id", "limit", "sense", "value", "bound", "excess", "exceeded"),
 }
 """Tables and columns that must be there."""
+AFTER: Final = frozenset(("value_after", "excess_after", "exceeded_after"))
+"""Columns of limits that a run with plans has."""
+WANTED: Final[Mapping[str, Collection[str]]] = {
+    "limits": {*NEEDED["limits"], *AFTER},
+    "trades": TRADES,
+}
+"""Columns that are read of the long tables."""
 TEXTS: Final = ("advisor", "tier")
 COUNTED: Final = "limits_exceeded"
 ALSO: Final = {"limits_exceeded_after": "limits_after"}
@@ -50,15 +66,30 @@ def read_tables(folder: str | os.PathLike[str]) -> dict[str, pd.DataFrame]:
     InputError
         None is there.
     """
-    place, out = Path(folder), {}
+    files = _files(Path(folder))
+    return {name: pd.concat(_read(found), ignore_index=True) for name, found in files.items()}
+
+
+def _files(place: Path) -> dict[str, list[Path]]:
+    """Parts of the tables that are there, in the order of their names."""
+    out = {}
     for name in TABLES:
         files = [place / f"{name}.parquet"] if (place / f"{name}.parquet").is_file() else []
         files = files or sorted(place.glob(f"{name}-*.parquet")) or sorted((place / name).glob("**/*.parquet"))
         if files:
-            out[name] = pd.concat([pd.read_parquet(stored(f)) for f in files], ignore_index=True)
+            out[name] = files
     if not out:
         raise InputError(f"{place.name}: no {', '.join(TABLES)} as Parquet; give the folder that a run was written to")
     return out
+
+
+def _read(files: Iterable[Path], columns: Collection[str] | None = None) -> Iterator[pd.DataFrame]:
+    """Parts of a table, one after the other; of the ``columns`` those that a part has, None: all."""
+    from pyarrow.parquet import read_schema
+
+    for file in files:
+        there = None if columns is None else [c for c in read_schema(stored(file)).names if c in columns]
+        yield pd.read_parquet(stored(file), columns=there)
 
 
 def is_run(folder: str | os.PathLike[str]) -> bool:
@@ -75,6 +106,9 @@ def facts_of_run(
     rates: Mapping[str, float] | None = None,
 ) -> BookFacts:
     """Read what a run has left: its tables, and from its manifest the framework and the day.
+
+    Limits, of which every client has a row each, are read part by part into arrays: memory grows with the clients and
+    the limits of the framework, by some 1 kB a client, and not with the rows.
 
     Parameters
     ----------
@@ -98,11 +132,17 @@ def facts_of_run(
     ConfigError
         The manifest names a framework that is no preset: give its file.
     """
-    tables, said = read_tables(folder), _manifest(Path(folder))
+    files, said = _files(Path(folder)), _manifest(Path(folder))
+    tables = {
+        name: pd.concat(_read(found, WANTED.get(name)), ignore_index=True)
+        for name, found in files.items()
+        if name != "limits"
+    }
     told = said.get("framework") if framework is None else framework
     day = said.get("on")
-    return facts_of_tables(
+    return _facts(
         tables,
+        _read(files["limits"], WANTED["limits"]) if "limits" in files else None,
         load_framework("classic" if told is None else told),
         on=on or (dt.date.today() if day is None else dt.date.fromisoformat(day)),
         rates=rates,
@@ -163,11 +203,31 @@ def facts_of_tables(
     InputError
         A table or column is missing, or a client is there twice.
     """
-    for name, columns in NEEDED.items():
-        there = list(tables[name].columns) if name in tables else []
-        missing = [c for c in columns if c not in there]
-        if missing:
-            raise InputError(f"table {name}: no column {', '.join(missing)}; needed: {', '.join(columns)}")
+    limits = [tables["limits"]] if "limits" in tables else None
+    return _facts(tables, limits, framework, on=on, rates=rates, assumptions=assumptions)
+
+
+def _needed(name: str, frame: pd.DataFrame | None) -> pd.DataFrame:
+    """A table with every column that must be there."""
+    missing = [c for c in NEEDED[name] if frame is None or c not in frame.columns]
+    if frame is None or missing:
+        raise InputError(f"table {name}: no column {', '.join(missing)}; needed: {', '.join(NEEDED[name])}")
+    return frame
+
+
+def _facts(
+    tables: Mapping[str, pd.DataFrame],
+    parts: Iterable[pd.DataFrame] | None,
+    framework: Framework,
+    *,
+    on: dt.date,
+    rates: Mapping[str, float] | None,
+    assumptions: str,
+) -> BookFacts:
+    """See `facts_of_tables`; ``parts`` are those of the table of limits."""
+    _needed("summary", tables.get("summary"))
+    if parts is None:
+        _needed("limits", None)
     clients = tables["summary"].reset_index(drop=True)
     ids = pd.Index(clients["client_id"])
     if not ids.is_unique:
@@ -180,7 +240,7 @@ def facts_of_tables(
     if "issues" in tables and "set_aside" not in clients:
         errors = issues.loc[issues["severity"] == ERROR, "client_id"].value_counts()
         clients = clients.assign(set_aside=errors.reindex(ids).fillna(0).to_numpy("int64"))
-    limits, now, after = _sheets(tables["limits"], clients, framework)
+    limits, now, after = _sheets(parts or (), clients, framework)
     clients = clients.assign(over=np.asarray(now.exceeded.any(axis=1)))
     if COUNTED not in clients:
         clients = clients.assign(limits_exceeded=now.exceeded.sum(axis=1))
@@ -213,34 +273,48 @@ def _rated(clients: pd.DataFrame, framework: Framework, rates: Mapping[str, floa
 
 
 def _sheets(
-    long: pd.DataFrame, clients: pd.DataFrame, framework: Framework
+    parts: Iterable[pd.DataFrame], clients: pd.DataFrame, framework: Framework
 ) -> tuple[tuple[Limit, ...], Sheet, Sheet | None]:
     """Limits of every client as arrays; users' own, which the framework does not know, count as concentration."""
     known = {x.key: x for x in limit_list(framework)}
-    codes, keys = pd.factorize(long["limit"].astype("str") + long["sense"].astype("str"))  # few keys, many rows
-    for key in keys:
-        if key not in known:
-            name = str(key)[:-2]
-            known[str(key)] = Limit(name, _sense(str(key)), "counted", "concentration", (), name, name)
-    limits = tuple(known.values())
-    who = pd.Index(clients["client_id"]).get_indexer(pd.Index(long["client_id"]))
-    if (who < 0).any():
-        raise InputError("table limits: a client that is not in the summary; give the tables of one run")
-    what = pd.Index(list(known)).get_indexer(pd.Index(keys))[codes]
-    total = clients["total"].to_numpy("float64")
-
-    def wide(column: str) -> Any:
-        out = np.full((len(clients), len(limits)), np.nan)
-        out[who, what] = long[column].to_numpy("float64")
-        return out
+    ids, total = pd.Index(clients["client_id"]), clients["total"].to_numpy("float64")[:, None]
+    shape, found, seen = (len(clients), 0), dict[str, AnyArray](), set[str]()
+    for part in parts:
+        long = _needed("limits", part)
+        seen.update(map(str, long.columns))
+        codes, keys = pd.factorize(long["limit"].astype("str") + long["sense"].astype("str"))  # few keys, many rows
+        for key in map(str, keys):
+            if key not in known:
+                known[key] = Limit(key[:-2], _sense(key), "counted", "concentration", (), key[:-2], key[:-2])
+        who = ids.get_indexer(pd.Index(long["client_id"]))
+        if (who < 0).any():
+            raise InputError("table limits: a client that is not in the summary; give the tables of one run")
+        what = pd.Index(list(known)).get_indexer(pd.Index(keys))[codes]
+        for column in (c for c in (*NEEDED["limits"][3:], *sorted(AFTER)) if c in long):
+            given = long[column].to_numpy("float64", na_value=np.nan)
+            given = given > 0 if column.startswith("exceeded") else given
+            found[column] = _widened(found.get(column, np.empty(shape, given.dtype)), len(known))
+            found[column][who, what] = given
+    # columns that no part has, and limits of later parts
+    for column in (*NEEDED["limits"][3:], *(AFTER if seen >= AFTER else ())):
+        kind = "bool" if column.startswith("exceeded") else "float64"
+        found[column] = _widened(found.get(column, np.empty(shape, kind)), len(known))
 
     def sheet(end: str) -> Sheet:
-        exceeded = np.nan_to_num(wide(f"exceeded{end}")) > 0
-        over = wide(f"excess{end}") * total[:, None]
-        return Sheet(wide(f"value{end}"), wide("bound"), over, exceeded, np.zeros((len(clients), 0)))
+        over = found[f"excess{end}"]
+        over *= total
+        classes = np.zeros(shape)
+        return Sheet(found[f"value{end}"], found["bound"], over, found[f"exceeded{end}"], classes)
 
-    planned = {"value_after", "excess_after", "exceeded_after"} <= set(long.columns)
-    return limits, sheet(""), sheet("_after") if planned else None
+    return tuple(known.values()), sheet(""), sheet("_after") if seen >= AFTER else None
+
+
+def _widened(wide: AnyArray, columns: int) -> AnyArray:
+    """As many columns as there are limits; of those added nothing is known, and none is exceeded."""
+    more = columns - wide.shape[1]
+    if not more:
+        return wide
+    return np.hstack([wide, np.full((len(wide), more), False if wide.dtype == bool else np.nan, wide.dtype)])
 
 
 def _sense(key: str) -> Sense:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from books import random_analysis
@@ -16,7 +20,7 @@ from allocator.cli import main
 from allocator.errors import InputError
 from allocator.whole_book.calls import call_list
 from allocator.whole_book.facts import BookFacts, facts
-from allocator.whole_book.tables import facts_of_tables, read_tables
+from allocator.whole_book.tables import _sheets, facts_of_tables, read_tables
 from allocator.whole_book.view import book_view
 
 
@@ -156,3 +160,64 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         again(a, {"summary": a.summary[a.summary["client_id"] != a.limits["client_id"].iloc[0]], "limits": a.limits})
     with pytest.raises(InputError, match="as Parquet"):
         read_tables(tmp_path)
+
+
+def same_facts(one: BookFacts, two: BookFacts) -> None:
+    assert one.limits == two.limits
+    pd.testing.assert_frame_equal(one.clients, two.clients)
+    pd.testing.assert_frame_equal(one.trades, two.trades)
+    for a, b in ((one.now, two.now), (one.after, two.after)):
+        assert (a is None) == (b is None)
+        for part in ("value", "bound", "over", "exceeded") if a is not None else ():
+            np.testing.assert_array_equal(getattr(a, part), getattr(b, part), part)
+
+
+@pytest.mark.parametrize("parts", [1, 2, 7, 60])
+@pytest.mark.parametrize("with_plan", [True, False])
+def test_a_run_in_parts_is_the_run_as_a_whole(with_plan: bool, parts: int, plan: al.Plan, tmp_path: Path) -> None:
+    """Limits are read part by part, cut anywhere, also through a client; a limit of one's own comes up in the last."""
+    tables = left(plan if with_plan else plan.before)
+    own = tables["limits"].drop_duplicates("client_id").tail(3).assign(limit="my_own")
+    tables["limits"] = pd.concat([tables["limits"], own], ignore_index=True)
+    for name, table in tables.items():
+        (tmp_path / name).mkdir()
+        size = -(-len(table) // parts)
+        for k in range(parts):
+            table.iloc[k * size : (k + 1) * size].to_parquet(tmp_path / name / f"part-{k:02}.parquet")
+    whole = facts_of_tables(read_tables(tmp_path), plan.before.framework, on=ON)
+    same_facts(al.facts_of_run(tmp_path, plan.before.framework, on=ON), whole)
+    assert whole.limits[-1].name == "my_own"
+    assert np.isfinite(whole.now.value[:, -1]).sum() == 3
+
+
+def test_parts_of_limits_are_let_go(plan: al.Plan) -> None:
+    """Never more than two parts are held: memory grows with the clients, not with the rows of limits."""
+    tables = left(plan)
+    alive: list[weakref.ref[pd.DataFrame]] = []
+
+    def parts() -> Iterator[pd.DataFrame]:
+        for k in range(0, len(tables["limits"]), 50):
+            gc.collect()
+            assert sum(r() is not None for r in alive) <= 1
+            part = tables["limits"].iloc[k : k + 50].copy()
+            alive.append(weakref.ref(part))
+            yield part
+            del part
+
+    _sheets(parts(), tables["summary"], plan.before.framework)
+    assert len(alive) > 5
+
+
+def test_parts_that_do_not_fit_are_refused(plan: al.Plan, tmp_path: Path) -> None:
+    tables = left(plan.before)
+    tables["summary"].to_parquet(tmp_path / "summary.parquet")
+    with pytest.raises(InputError, match="table limits: no column client_id"):
+        al.facts_of_run(tmp_path, on=ON)
+    (tmp_path / "limits").mkdir()
+    tables["limits"].to_parquet(tmp_path / "limits" / "a.parquet")
+    tables["limits"].drop(columns="bound").to_parquet(tmp_path / "limits" / "b.parquet")
+    with pytest.raises(InputError, match="table limits: no column bound"):
+        al.facts_of_run(tmp_path, on=ON)
+    tables["limits"].assign(client_id="nobody").to_parquet(tmp_path / "limits" / "b.parquet")
+    with pytest.raises(InputError, match="not in the summary"):
+        al.facts_of_run(tmp_path, on=ON)
