@@ -265,4 +265,4 @@ def _codes(book: Book) -> Mapping[tuple[str, str, str], int]:
 
 
 def _read_as(text: str, power: str) -> str:
-    return power.format(factor=f"{float(text):,g}") if text.startswith("1e") else text
+    return power.format(factor=f"{float(text):,.10g}") if text.startswith("1e") else text

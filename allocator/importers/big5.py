@@ -1,8 +1,9 @@
-"""Tell Big5 from GB18030: nearly every Big5 text is GB18030 text too, of other names."""
+"""Tell Big5 and Windows-1252 from GB18030: nearly every such text is GB18030 text too, of other names."""
 
 from __future__ import annotations
 
 import codecs
+import re
 from collections import Counter
 from typing import Final
 
@@ -46,3 +47,34 @@ def _share(data: bytes, encoding: str, *rows: tuple[int, int]) -> float:
 
 def _is_usual(code: bytes, rows: tuple[tuple[int, int], ...]) -> bool:
     return any(low <= code[0] <= high for low, high in rows) and (len(rows) == 1 or code[1] >= 0xA1)
+
+
+_ALONE: Final = re.compile(r"(?<![^\x00-\x7f])[^\x00-\x7f](?![^\x00-\x7f])")
+_IN_WORD: Final = re.compile(r"[a-z][^\x00-\x7f](?![^\x00-\x7f])|(?<![^\x00-\x7f])[^\x00-\x7f][a-z]")
+
+
+def refuse_western(block: bytes, line: int, file: str) -> None:
+    """Refuse western European text, whose accented letters swallow the next one when read as GB18030.
+
+    Chinese stands in words of its own; what looks Chinese one character at a time, inside words of small Latin letters,
+    is an accent.
+
+    Parameters
+    ----------
+    block
+        Bytes around the first that is no UTF-8.
+    line, file
+        Where it stands, for the message.
+
+    Raises
+    ------
+    InputError
+        It looks western.
+    """
+    text = block.decode("gb18030", "ignore")
+    strange = sum(1 for c in text if c > "\x7f")
+    if strange and len(_ALONE.findall(text)) > strange / 2 and len(_IN_WORD.findall(text)) > strange / 2:
+        raise InputError(
+            f"{file}: line {line} looks like Windows-1252 (western European), which could be mistaken for GB18030; "
+            "save it as CSV UTF-8"
+        )

@@ -28,13 +28,15 @@ from allocator.importers.beginning import (
     reader_changes,
     reader_issues,
 )
-from allocator.importers.big5 import BLOCK, refuse_big5
+from allocator.importers.big5 import BLOCK, refuse_big5, refuse_western
 from allocator.issues import ERROR, INFO, concat, issue_table
 from allocator.legible import nameable
 from allocator.remarks import differs, is_bare_total, is_note, only_text, refuse_unit, stated_unit, unit_issue
 from allocator.validate import SHOWN, RawTable, header_key, known_headers
 from allocator.ways import Way
 
+STDIN: Final = "stdin"
+"""What standard input is called in messages."""
 MAX_BYTES: Final = 1 << 30
 """Largest file taken in one piece, unpacked (about 15 million rows)."""
 BOMS: Final = (
@@ -78,7 +80,7 @@ def read_bytes(path: Path | str) -> bytes:
     InputError
         It cannot be read or is too large.
     """
-    name = "stdin" if path == "-" else Path(path).name
+    name = STDIN if path == "-" else Path(path).name
     try:
         if path == "-":
             data = _up_to(sys.stdin.buffer)
@@ -237,9 +239,13 @@ def refuse_binary(data: bytes, file: str) -> None:
     if not data:
         raise InputError(f"{file}: the file is empty; it needs a header and rows")
     if data[:4] == b"PK\x03\x04":
-        raise InputError(f"{file}: this is an Excel workbook or zip file, not CSV; give it its own ending (.xlsx)")
+        mend = "give it as a file, not through a pipe" if file == STDIN else "give it its own ending (.xlsx)"
+        raise InputError(f"{file}: this is an Excel workbook or zip file, not CSV; {mend}")
     if data[:4] == b"PAR1":
-        raise InputError(f"{file}: this is a Parquet file, not CSV; give it the ending .parquet")
+        mend = "give it as a file, not through a pipe" if file == STDIN else "give it the ending .parquet"
+        raise InputError(f"{file}: this is a Parquet file, not CSV; {mend}")
+    if file == STDIN and data[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[", b"<"):
+        raise InputError(f"{file}: this is JSON or XML, not CSV; say with --format which tool's export it is")
 
 
 def _utf8(data: bytes, file: str) -> tuple[bytes, str]:
@@ -259,6 +265,7 @@ def _utf8(data: bytes, file: str) -> tuple[bytes, str]:
                 f"{file}: line {line} has a broken {encoding or 'UTF-8'} character; save the file again as CSV UTF-8"
             ) from error
         refuse_big5(body[error.start - error.start % BLOCK :][:BLOCK], line, file)
+        refuse_western(body[error.start - error.start % BLOCK :][:BLOCK], line, file)
         try:
             body, encoding = body.decode("gb18030").encode(), "gb18030"
         except UnicodeDecodeError:

@@ -121,7 +121,10 @@ def read(url: str, tables: Mapping[str, Any], params: Mapping[str, Any] | None =
     if strange:
         raise InputError(f"unknown table {', '.join(strange)}; allowed: {', '.join(TABLES)}")
     if "holdings" not in wanted:
-        raise InputError("no holdings: name their query, table or view (holdings=...)")
+        raise InputError(
+            "no holdings: name their query, table or view (holdings=...); on the command line give a source "
+            "file (.toml) with url_env and [tables] instead of a URL"
+        )
     asked = {name: _statement(name, query, params or {}) for name, query in wanted.items()}
     with _connected(url) as connection:
         return {name: _table(connection, name, *query) for name, query in asked.items()}
@@ -145,7 +148,9 @@ def _statement(table: str, query: object, params: Mapping[str, Any]) -> tuple[sa
     names = set(statement.compile().params)
     missing = sorted(names - set(params))
     if missing:
-        raise InputError(f"{table}: the query has :{', :'.join(missing)}, which params does not give")
+        raise InputError(
+            f"{table}: the query has :{', :'.join(missing)}, which no parameter gives (params, --param NAME=VALUE)"
+        )
     return statement, {name: params[name] for name in names}
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 from allocator.arrow import stored
 from allocator.errors import InputError
 from allocator.importers.beginning import PEEK, Beginning, beginning_of, one_record
-from allocator.importers.big5 import BLOCK, refuse_big5
+from allocator.importers.big5 import BLOCK, refuse_big5, refuse_western
 from allocator.importers.delimited import (
     BOMS,
     check_quotes,
@@ -225,6 +225,7 @@ def _decodes(path: Path, encoding: str) -> bool:
                     line += part[: error.start].count(b"\n")
                     raise InputError(f"{path.name}: line {line} {_BROKEN.format('UTF-8')}") from error
                 refuse_big5(part, line + part[: error.start].count(b"\n"), path.name)
+                refuse_western(part, line + part[: error.start].count(b"\n"), path.name)
                 return False
             line += part.count(b"\n")
     return not decoder.getstate()[0]

@@ -317,3 +317,19 @@ def test_registry_and_names() -> None:
         "",
     ]
     assert recognise(pd.DataFrame(columns=["client_id", "value"])) == "tables"
+
+
+@pytest.mark.parametrize("text", ["Müller Bräu", "Société Générale", "Crédit Agricole,x", "Ångström"])
+def test_western_text_is_not_taken_for_chinese(tmp_path: Path, text: str) -> None:
+    """Read as GB18030, an accented letter would swallow the next one: names of nobody."""
+    path = tmp_path / "a.csv"
+    path.write_bytes(f'client_id,name,asset_class,value\na,"{text}",gold,1\n'.encode("cp1252"))
+    with pytest.raises(InputError, match=r"Windows-1252|neither UTF-8 nor GB18030"):
+        read_book(path)
+
+
+@pytest.mark.parametrize("text", ["是", "A股", "某基金A类", "沪深300ETF", "招商bank理财"])
+def test_chinese_beside_latin_letters_is_chinese(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(f"client_id,name,asset_class,value\na,{text},gold,1\n".encode("gb18030"))
+    assert read_book(path).holdings["name"].tolist() == [text]
