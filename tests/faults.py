@@ -10,15 +10,39 @@ from typing import Any, BinaryIO
 from allocator import storage
 
 
-class Failing(storage.Calls):
-    """Counts calls, and lets one of them fail; ``write`` counts too."""
+class KilledError(BaseException):
+    """The process is gone: nothing in it runs any more, no cleaning up either."""
 
-    def __init__(self, at: int, number: int = errno.ENOSPC) -> None:
+
+class Failing(storage.Calls):
+    """Counts calls, and lets one of them fail; ``write`` counts too.
+
+    Parameters
+    ----------
+    at
+        The call that fails, from 1.
+    number
+        The error of the system.
+    short
+        Half of what a write was given reaches the disk before it fails.
+    killed
+        The process ends there: that call and all after it do nothing.
+    """
+
+    def __init__(self, at: int, number: int = errno.ENOSPC, *, short: bool = False, killed: bool = False) -> None:
         self.at, self.number, self.count = at, number, 0
+        self.short, self.killed = short, killed
+
+    @property
+    def failing(self) -> bool:
+        """Whether the next call fails."""
+        return self.count + 1 == self.at or (self.killed and self.count + 1 > self.at)
 
     def step(self) -> None:
-        self.count += 1
-        if self.count == self.at:
+        failing, self.count = self.failing, self.count + 1
+        if failing and self.killed:
+            raise KilledError
+        if failing:
             raise OSError(self.number, os.strerror(self.number))
 
     def create(self, path: Path, mode: int) -> BinaryIO:
@@ -57,6 +81,8 @@ class Handle:
         self.file, self.calls = file, calls
 
     def write(self, data: bytes) -> int:
+        if self.calls.failing and self.calls.short:
+            self.file.write(data[: len(data) // 2])
         self.calls.step()
         return self.file.write(data)
 

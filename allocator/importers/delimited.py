@@ -38,6 +38,7 @@ from allocator.ways import Way
 STDIN: Final = "stdin"
 """What standard input is called in messages."""
 MAX_BYTES: Final = 1 << 30
+NO_ROOM: Final = "needs more memory than there is; split it by client, or give it to batch, which reads it in pieces"
 """Largest file taken in one piece, unpacked (about 15 million rows)."""
 BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -87,6 +88,8 @@ def read_bytes(path: Path | str) -> bytes:
         else:
             with opened(Path(path)) as file:
                 data = _up_to(file)
+    except MemoryError:
+        raise InputError(f"{name}: {NO_ROOM}") from None
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{name}: cannot be read; check the permissions, and that a .gz file is whole") from error
     if data is None:
@@ -310,6 +313,8 @@ def _records(
                 column_types={f"f{i}": pa.string() for i in range(width)}, strings_can_be_null=False
             ),
         )
+    except MemoryError:
+        raise InputError(f"{file}: {NO_ROOM}") from None
     except (pa.ArrowException, ValueError):
         # Without the cause: its message may hold a row.
         raise InputError(f"{file}: cannot be taken apart as CSV; check the quotes, or save it again") from None

@@ -10,7 +10,7 @@ import pandas as pd
 
 from allocator.arrow import stored
 from allocator.errors import InputError
-from allocator.importers.delimited import MAX_BYTES, existing_file, first_headers, parse, read_bytes
+from allocator.importers.delimited import MAX_BYTES, NO_ROOM, existing_file, first_headers, parse, read_bytes
 from allocator.importers.workbook import read as read_workbook
 from allocator.remarks import with_unit_below
 from allocator.schema import TABLES
@@ -32,6 +32,8 @@ PARQUET: Final = (".parquet", ".pq")
 OTHER: Final = (".xls", ".xlsb", ".ods", ".numbers", ".et")
 """Spreadsheets that are refused: in them errors and uncalculated formulas cannot be told from empty cells."""
 _KINDS: Final = ", ".join((*CSV, *EXCEL, *PARQUET))
+MAX_CELLS: Final = 500_000_000
+"""Cells of a Parquet file that is read whole; as objects they would need tens of gigabytes."""
 
 
 def read(source: Any, sheets: Mapping[str, str] | None = None, *, hidden: bool = False) -> dict[str, RawTable]:
@@ -168,7 +170,16 @@ def from_parquet(path: Path) -> RawTable:
     if path.stat().st_size > MAX_BYTES:
         raise InputError(f"{path.name}: larger than {MAX_BYTES >> 20} MB; split it by client")
     try:
-        frame = arrow_frame(pq.ParquetFile(stored(path)).read())
+        file = pq.ParquetFile(stored(path))
+        cells = file.metadata.num_rows * file.metadata.num_columns
+        if cells > MAX_CELLS:  # the same row a thousand million times takes no room in a file
+            raise InputError(
+                f"{path.name}: {cells:,} cells are too many to read at once; split it by client, or give it to batch, "
+                "which reads it in pieces"
+            )
+        frame = arrow_frame(file.read())
+    except MemoryError:
+        raise InputError(f"{path.name}: {NO_ROOM}") from None
     except (pa.ArrowException, OSError, ValueError) as error:
         raise InputError(f"{path.name}: not a whole Parquet file (cut off, or another kind); write it again") from error
     return RawTable(frame, path.name)
