@@ -47,6 +47,29 @@ def chosen(patterns: list[str]) -> list[Target]:
     return found
 
 
+def guided(target: Target, minutes: float, out: Path) -> int:
+    """Let atheris choose: inputs that reach new lines of the product are kept and changed further.
+
+    It ends at the first finding, which is made small and written down.
+    """
+    import atheris
+
+    pool = Path(tempfile.mkdtemp(prefix="pool-"))
+    for i, data in enumerate(target.seeds()):
+        (pool / str(i)).write_bytes(data)
+
+    def once(data: bytes) -> None:
+        found = attempt(target, data)
+        if isinstance(found, Finding):
+            _kept(found, target, out, set())
+            raise RuntimeError(found.where)
+
+    options = [f"-max_total_time={round(60 * minutes)}", "-max_len=16384", "-timeout=60", "-print_final_stats=1"]
+    atheris.Setup([sys.argv[0], str(pool), *options], once)
+    atheris.Fuzz()
+    return 0
+
+
 def main() -> int:
     """Run targets in turn, a quarter of a second each, and say what came of them."""
     parser = argparse.ArgumentParser(description="Fuzz readers and programme.")
@@ -54,6 +77,7 @@ def main() -> int:
     parser.add_argument("--target", action="append", default=[], help="name or pattern; repeat for several")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="folder for findings; default a new one")
+    parser.add_argument("--engine", choices=("random", "atheris"), default="random", help="atheris: one target")
     parser.add_argument("--list", action="store_true", help="name the targets")
     given = parser.parse_args()
     targets = chosen(given.target)
@@ -63,6 +87,8 @@ def main() -> int:
     logging.disable(logging.CRITICAL)
     out = given.out or Path(tempfile.mkdtemp(prefix="findings-"))
     out.mkdir(parents=True, exist_ok=True)
+    if given.engine == "atheris":
+        return guided(targets[0], given.minutes, out)
     draw = Random(given.seed)
     pools = {t.name: t.seeds() for t in targets}
     came: dict[str, Counter[str]] = {t.name: Counter() for t in targets}

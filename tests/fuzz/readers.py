@@ -129,6 +129,8 @@ def made_frame(data: bytes) -> str:
     return came
 
 
+_OURS, _REAL = Path(__file__).parents[1] / "importers" / "samples", SHARED / "positions"
+PRICES: Final = _OURS / "prices.beancount"
 SUFFIX: Final = {
     "ibkr": ".xml",
     "portfolio_performance": ".xml",
@@ -144,6 +146,8 @@ def export(name: str) -> Callable[[bytes], str]:
 
     def check(data: bytes) -> str:
         path = put(f"{name}{suffix}", data)
+        if name == "beancount":
+            put("prices.beancount", PRICES.read_bytes())  # the sample includes it
         how: dict[str, Any] = {"format": name}
         if zlib.crc32(data) % 4 == 0:
             how = {}
@@ -241,7 +245,6 @@ def source_file(data: bytes) -> str:
     return examined(read_book(put("source.toml", data)))
 
 
-_OURS, _REAL = Path(__file__).parents[1] / "importers" / "samples", SHARED / "positions"
 SAMPLES: Final = {
     "ibkr": (_OURS / "ibkr.xml", _REAL / "ibkr_vtandchill_2025.xml"),
     "fidelity": (_OURS / "fidelity_positions.csv", _REAL / "fidelity_Statement12312025.csv"),
