@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,9 @@ from allocator.rebalance.whole import WHOLE
 from allocator.typing import FloatArray
 
 Cents = npt.NDArray[np.int64]
+
+ROUNDS: Final = 60
+"""Steps in which lenders get their part of the cash account; each leaves a part of the cents that were missing."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,27 @@ def to_money(trades: Trades, x: Instruments, value: FloatArray, total: float, fl
         buy[x.cash] = left
     else:
         sell[x.cash] = -left
+        _settle(x, buy, sell, {d: round(float(x.most[d]) * total * 100) for d, h in x.secures if h == x.cash}, worth)
     return Money(buy, sell, _costs(buy, x.buy_cost), _costs(sell, x.sell_cost), _costs(sell, x.tax))
+
+
+def _settle(x: Instruments, buy: Cents, sell: Cents, owed: dict[int, int], worth: Cents) -> None:
+    """Give lenders their part of the cash account itself, of which rounding may have taken some cents more, in place.
+
+    Where a cent of it owes less than a cent, what is missing is taken from it as well; where it owes more than it
+    brings, less of it is taken, and so much less repaid.
+    """
+    for _ in range(ROUNDS if owed else 0):
+        cash, whole = int(sell[x.cash]), int(worth[x.cash])
+        missing, d = max((-(-o * cash // whole) - int(buy[d]), d) for d, o in owed.items())
+        if missing <= 0:
+            return
+        each = owed[d] - whole  # what a cent of the account owes beyond itself, times its worth
+        change = missing if each < 0 else -missing * whole // each if each > 0 else 0
+        if not change or not 0 <= cash + change <= whole:
+            return  # the certificate will say so
+        buy[d] += change
+        sell[x.cash] += change
 
 
 def _costs(cents: Cents, rate: FloatArray) -> Cents:
