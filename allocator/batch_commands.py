@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -76,7 +74,7 @@ def batch(said: Words, **options: Any) -> int:
     from allocator.batch.runner import batch as run
     from allocator.reporting.batch_page import batch_blocks
 
-    with _terminable(), _progress(said) as told:
+    with _progress(said) as told:
         result = run(
             options["file"],
             options["out"],
@@ -108,23 +106,6 @@ def exit_code(counts: Mapping[str, Any]) -> int:
     if counts["issues"]["error"] or status & set(BAD):
         return SET_ASIDE
     return EXCEEDED if status & set(OVER) else OK
-
-
-@contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM end a run as Ctrl-C does: clean, to be gone on with."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    usual = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, usual)
 
 
 @contextlib.contextmanager

@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in args
     safe_streams(sys.stdout, sys.stderr)
     try:
-        with warnings.catch_warnings():
+        with command_tools.terminable(), warnings.catch_warnings():
             if not debug:
                 warnings.simplefilter("ignore")
             result = build(said).main(args, prog_name="allocator", standalone_mode=False)

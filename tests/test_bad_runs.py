@@ -1,11 +1,10 @@
 """What the house's list names for the optimiser and for the machine around it: refused, survived, or gone on with.
 
-`SHOWN` names the tests of other files that show what is long to set up (killed processes, a full disk).
+Killed processes, dead disks and the network are in test_bad_machine.py and test_bad_writers.py.
 """
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import subprocess
@@ -306,32 +305,8 @@ def test_a_clock_that_jumps(tmp_path: Path) -> None:
     ANSWERED.add("clock-jump")
 
 
-SHOWN: dict[str, str] = {
-    "kill-9": "batch/test_runner.py::test_killed_and_gone_on_with",
-    "kill-9-while-writing": "test_storage.py::test_a_killed_writer_holds_nothing",
-    "sigterm": "batch/test_runner.py::test_terminated_clean",
-    "worker-killed": "batch/test_dask.py::test_a_worker_killed_loses_nothing",
-    "disk-full-at-any-call": "batch/test_runner.py::test_every_file_operation_may_fail",
-    "dev-full": "test_cli.py::test_a_full_disk_is_said",
-    "changes-while-read": "batch/test_runner.py::test_a_book_that_changes_while_it_is_read",
-    "schema-changes-between-parts": "batch/test_split.py::test_parts_with_other_columns_and_kinds",
-    "harm-in-pdf": "documents/test_formats.py::test_names_are_text_in_a_pdf",
-    "harm-in-workbook": "documents/test_formats.py::test_names_are_text_in_a_workbook",
-    "limits-that-cannot-hold": "rebalance/test_conflicts.py::test_three_caps_that_miss_the_whole_by_a_tenth",
-}
-"""Items that are long to set up, and the test of another file that shows each."""
-
-
-@pytest.mark.parametrize("item", list(SHOWN))
-def test_shown_elsewhere(item: str) -> None:
-    """The test is there, under that name; that it passes is its own file's affair."""
-    file, _, name = SHOWN[item].partition("::")
-    tree = ast.parse((ROOT / "tests" / file).read_text("utf-8"))
-    assert name in {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
-
-
 ITEMS = (
     *ids_of(WRONG, CORRELATIONS, SHEETS),
-    *(*ANSWERS, *PLACES, *SHOWN),
+    *(*ANSWERS, *PLACES),
     *("chinese-path", "singular", "badly-scaled", "clock-jump", "disk-full", "two-runs", "ctrl-c"),
 )
