@@ -31,6 +31,9 @@ _THREE: Final = r"^[+-]?[1-9][0-9]{0,2}\.[0-9]{3}$"
 _OTHER: Final = r"\.[0-9]{1,2}$|\.[0-9]{4,}$|^[+-]?(?:0|[0-9]{4,})\.[0-9]"
 """What proves that a point parts decimals."""
 
+THREE_DECIMALS: Final = ("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND")
+"""Currencies whose amounts have three decimals (ISO 4217)."""
+
 
 @dataclass(frozen=True)
 class Doubt:
@@ -78,7 +81,10 @@ def doubts_of(
             shown = raw.frame.iloc[:, where[column.name]]
             for finder in FINDERS:
                 found += list(finder(column, shown, cells[column.name], ways[column.name]))
-    kept = [replace(d, at=d.at[~out[d.at]]) for d in found]
+    fine = np.zeros(len(out), dtype=bool)
+    if "currency" in cells:
+        fine = cells["currency"].values.isin(THREE_DECIMALS).to_numpy(dtype=bool)
+    kept = [replace(d, at=d.at[~(out | (fine & (d.what == "decimals_or_thousands")))[d.at]]) for d in found]
     return [d for d in kept if len(d.at)]
 
 

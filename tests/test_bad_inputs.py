@@ -35,7 +35,7 @@ NUMBERS: tuple[Case, ...] = (
     ("overdrawn-cash", {"value": "-0.01", "asset_class": "deposit"}, "negative_value", "error", None),
     ("zero-total", {"value": "0"}, "zero_value", "info", 0.0),
     ("minus-zero", {"value": "-0.0"}, "zero_value", "info", 0.0),
-    ("thousands", {"value": "1,234"}, "", "", 1234.0),
+    ("thousands", {"value": "1,234"}, "thousands_or_decimals", "warning", 1234.0),
     ("commas-astray", {"value": "1,2,3"}, "not_a_number", "error", None),
     ("decimal-comma", {"value": "1.234,5"}, "not_a_number", "error", None),
     ("wan", {"value": "12.5万"}, "unit_converted", "info", 125_000.0),

@@ -164,3 +164,17 @@ def test_every_conversion_has_words(lang: str, tmp_path: Path, capsys: pytest.Ca
     assert said.text("issue.thousands_or_decimals")[5:40] in out
     assert "looks_like" not in out
     assert "thousands_or_decimals" not in out
+
+
+def test_a_sheet_of_the_mapping_that_is_not_there_is_said(tmp_path: Path) -> None:
+    path, mapping = tmp_path / "b.xlsx", tmp_path / "m.toml"
+    made("value", ["1", "2"]).to_excel(path, sheet_name="十月", index=False, engine="xlsxwriter")
+    mapping.write_text('[sheets]\n"九月" = "holdings"\n"十月" = "holdings"\n', "utf-8")
+    book = read_book(path, mapping=mapping)
+    assert book.issues[["code", "value"]].to_numpy().tolist() == [["mapping_sheet", "九月"]]
+    with pd.ExcelWriter(path, engine="xlsxwriter") as file:
+        for name in ("十月", "十一月"):
+            made("value", ["1", "2"]).to_excel(file, sheet_name=name, index=False)
+    mapping.write_text('[sheets]\n"九月" = "holdings"\n', "utf-8")
+    with pytest.raises(InputError, match=r"say in a mapping"):
+        read_book(path, mapping=mapping)

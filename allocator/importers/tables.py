@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from allocator.arrow import stored
 from allocator.errors import InputError
 from allocator.importers.delimited import MAX_BYTES, NO_ROOM, existing_file, first_headers, parse, read_bytes
 from allocator.importers.workbook import read as read_workbook
+from allocator.issues import WARNING, concat, issue_table
 from allocator.remarks import with_unit_below
 from allocator.schema import TABLES
 from allocator.validate import RawTable
@@ -65,11 +67,24 @@ def read(source: Any, sheets: Mapping[str, str] | None = None, *, hidden: bool =
     if path.is_dir():
         return {name: read_one(file, name) for name, file in _listed(path).items()}
     if ending_of(path) in EXCEL:
-        named = sheets or {}
-        return _not_empty(
-            read_workbook(path, lambda name: named.get(name.strip().casefold(), table_of(name)), hidden=hidden)
-        )
+        return _not_empty(_by_sheets(path, sheets or {}, hidden=hidden))
     return {"holdings": read_one(path, "holdings")}
+
+
+def _by_sheets(path: Path, named: Mapping[str, str], *, hidden: bool) -> dict[str, RawTable]:
+    """Read a workbook whose sheets a mapping may name; those of the mapping that are not seen are told."""
+    seen: set[str] = set()
+
+    def meant(name: str) -> str:
+        key = name.strip().casefold()
+        seen.add(key)
+        return named.get(key, table_of(name))
+
+    found = read_workbook(path, meant, hidden=hidden)
+    about = {"file": path.name, "table": "holdings", "code": "mapping_sheet", "severity": WARNING}
+    absent = issue_table({**about, "value": s} for s, table in named.items() if table and s not in seen)
+    holdings = found["holdings"]
+    return found | {"holdings": replace(holdings, issues=concat([holdings.issues, absent]))}
 
 
 def read_one(source: Any, table: str) -> RawTable:

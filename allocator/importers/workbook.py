@@ -108,7 +108,10 @@ def _chosen(
     if table and table not in found and len(names) == 1:
         found = {table: names[0]}
     if wanted not in found:
-        raise InputError(f"{file}: none of its {len(names)} sheets is called {wanted}; name the sheet so")
+        raise InputError(
+            f"{file}: none of its {len(names)} sheets is called {wanted}; name the sheet so, or say in a mapping "
+            "(--mapping, [sheets]) which one it is"
+        )
     strange = [name for name in names if name not in found.values()]
     return ({table: found[table]} if table else found), strange
 
