@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -65,6 +66,14 @@ class Drawn:
         """What stands below the table, in small letters."""
         legend = self.table.legend if self.graphs else ""
         return " · ".join(text for text in (self.table.more, legend) if text)
+
+
+_MONEY: Final = re.compile(r"\b([A-Z]{3}) (?=[\d-])")
+
+
+def together(text: str) -> str:
+    """Keep a currency and its amount on one line."""
+    return _MONEY.sub("\\1\u00a0", text)
 
 
 Shown: TypeAlias = Verdict | Figures | Heading | Line | Drawn

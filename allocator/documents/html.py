@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-import re
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
-from allocator.documents.drawn import Drawn, Graph, Part, parts
+from allocator.documents.drawn import Drawn, Graph, Part, parts, together
 from allocator.i18n import Words
 from allocator.reporting.blocks import Figures, Heading, Line, Verdict, cell
 from allocator.reporting.content import Content
@@ -24,7 +23,6 @@ STACKED: Final = 4
 """Tables with more columns become cards on a phone."""
 ROW: Final = 16
 """Height of a row's picture, in CSS pixels."""
-_MONEY: Final = re.compile(r"\b([A-Z]{3}) (?=[\d-])")
 
 
 def html(document: Content) -> str:
@@ -104,11 +102,6 @@ def runs(found: Sequence[Part]) -> list[list[Part]]:
         else:
             out.append([part])
     return out
-
-
-def together(text: str) -> str:
-    """Keep a currency and its amount on one line."""
-    return _MONEY.sub("\\1\u00a0", text)
 
 
 def shapes(graph: Graph) -> list[dict[str, Any]]:

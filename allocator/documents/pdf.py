@@ -8,7 +8,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from allocator.documents.drawn import Drawn, Graph, Part, Shown, parts
+from allocator.documents.drawn import Drawn, Graph, Part, Shown, parts, together
 from allocator.documents.fitting import DETAILS, HALF, WIDTH, largest
 from allocator.documents.glyphs import drawable, missing_note
 from allocator.documents.widths import Widths, widths
@@ -99,7 +99,7 @@ def _piece(piece: Shown, room: float, size: float) -> dict[str, Any]:
         return _table(piece, widths(piece.table, piece.shown, room, size))
     kind = "verdict" if isinstance(piece, Verdict) else "heading" if isinstance(piece, Heading) else "line"
     tone = piece.tone if isinstance(piece, Verdict | Line) else ""
-    return {"kind": kind, "text": drawable(piece.text), "tone": tone}
+    return {"kind": kind, "text": drawable(together(piece.text)), "tone": tone}
 
 
 def _table(found: Drawn, laid: Widths) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def _table(found: Drawn, laid: Widths) -> dict[str, Any]:
             if table.columns[j].kind == "picture":
                 cells.append({"graph": _graph(found.graphs[i])})
             else:
-                cells.append({"text": drawable(content.text), "tone": content.tone})
+                cells.append({"text": drawable(together(content.text)), "tone": content.tone})
         rows.append(cells)
     return {
         "kind": "table",

@@ -81,7 +81,8 @@ def _findings(found: pd.DataFrame, diff: Diff, words: Words) -> list[Block]:
             )
         )
         last = who
-    heads = (*_labels(words, "client", "state", "since"), *_texts(words, "finding", "says"))
+    heads = (*_labels(words, "client", "state", "since"), *_texts(words, "finding"))
+    heads += (Column(words.text("ledger.head_says"), "sentence"),)
     more = words.text("ledger.say_more_json", count=f"{len(found) - MOST:,}") if len(found) > MOST else ""
     return [Table(words.text("ledger.title_findings"), heads, tuple(rows), more=more)]
 

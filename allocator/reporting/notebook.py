@@ -27,7 +27,13 @@ STYLE: Final = (
     ".al-page .al-s{overflow-x:auto;max-width:100%}.al-page .al-x{min-width:8em}.al-page .al-w{min-width:16em}"
     ".al-page th{font-weight:600;white-space:nowrap}.al-page .al-n{text-align:right;white-space:nowrap;"
     "font-variant-numeric:tabular-nums}.al-page .al-l{white-space:nowrap}.al-page .al-b{font-weight:600}"
-    ".al-page .al-d{opacity:.75}.al-page .al-t{border-left:4px solid;padding-left:.5em}</style>"
+    ".al-page .al-d{opacity:.75}.al-page .al-t{border-left:4px solid;padding-left:.5em}"
+    # on a phone a row with a sentence is a card: its labels beside each other, the sentence below them
+    "@media screen and (max-width:40em){.al-page tr:has(.al-w){display:block;padding:.3em 0;"
+    "border-bottom:1px solid rgba(128,128,128,.35)}.al-page tr:has(.al-w)>*{display:inline-block;border-bottom:0;"
+    "padding:.1em .7em .1em .3em}.al-page tr:has(.al-w)>.al-w{display:block;min-width:0;max-width:none}"
+    ".al-page thead tr:has(.al-w){position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}"
+    ".al-page .al-s:has(.al-w){position:relative}}</style>"
 )
 PLAIN: Final = "tex2jax_ignore mathjax_ignore"
 """Classes that keep notebooks from reading a formula into a name with dollar signs."""

@@ -10,13 +10,14 @@ from shutil import which
 
 import pytest
 from browser import Page, chromium
+from conftest import ON
 from made import HARM, hostile_plan, numbers, pdf_text, sample_plan
 
 import allocator as al
 from allocator.documents.book_reports import Settings, write_reports
 from allocator.documents.html import resource
 from allocator.documents.report import Report
-from allocator.i18n import LANGUAGES
+from allocator.i18n import LANGUAGES, words
 from allocator.reporting.content import content_of
 from allocator.reporting.house_style import contrast
 from allocator.reporting.report_facts import Options, Source
@@ -112,3 +113,33 @@ def test_the_first_page_of_a_pdf_is_one_page(lang: str, tmp_path: Path) -> None:
     for client in ("C001", "C008", "C023"):
         pages = pdf_text(Report(content_of(source, client)).pdf(), tmp_path / "x.pdf").split("\f")
         assert last in pages[0], client
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_index_fits_a_phone_light_and_dark(lang: str, page: Page, sample: al.Book, tmp_path: Path) -> None:
+    few = sample.select(["C001", "C003", "C011", "C012"])
+    done = write_reports(few, tmp_path, Settings(Options(lang), formats=("html",), on=ON, short=True))
+    for width in (1100, 390):
+        for dark in (False, True):
+            page.open(done.index, width=width, dark=dark)
+            assert page.run("document.documentElement.scrollWidth") <= width
+            assert not page.complaints()
+            ink, paper = (page.run(f"getComputedStyle(document.body).{k}") for k in ("color", "backgroundColor"))
+            assert (brightness(ink) > brightness(paper)) == dark
+    # on a phone every cell says what it is
+    cells = "[...document.querySelectorAll('td')]"
+    assert page.run(f"{cells}.every(c => getComputedStyle(c, '::before').content.length > 3)")
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_tables_of_a_pdf_are_not_cut_in_two(lang: str, tmp_path: Path) -> None:
+    """No heading of columns comes twice, which it would above the rest of a table on the next page."""
+    heads = [words(lang).text(f"stress.head_{k}") for k in ("scenario", "left", "months")]
+    for client in ("C003", "C009"):
+        told = pdf_text(al.report(sample_plan(), client, lang=lang).pdf(), tmp_path / "x.pdf")
+        rows = [x for x in told.splitlines() if all(h in x for h in heads)]
+        assert len(rows) == 1, rows
+
+
+def brightness(colour: str) -> float:
+    return sum(float(x) for x in re.findall(r"[\d.]+", colour)[:3])

@@ -82,7 +82,7 @@ def test_prices_say_what_they_are_of(plan: Plan) -> None:
 
     english, chinese = wishes("C001", "en"), wishes("C001", "zh")
     assert english[0] == "Volatility of own money ≤ 20.0%: one step more room"
-    assert chinese[0] == "自有资金波动率 ≤ 20.0%：多留一步"
+    assert chinese[0] == "自有资金波动率 ≤ 20.0%：放宽一步"
     assert english[1] == "if more of 玥堃精密制造 98% 股权 could be sold"
     cautious = wishes("C004", "en")
     assert any(re.search(r"could be bought \(R3, above the client's R2\)", w) for w in cautious)
