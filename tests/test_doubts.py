@@ -178,3 +178,13 @@ def test_a_sheet_of_the_mapping_that_is_not_there_is_said(tmp_path: Path) -> Non
     mapping.write_text('[sheets]\n"九月" = "holdings"\n', "utf-8")
     with pytest.raises(InputError, match=r"say in a mapping"):
         read_book(path, mapping=mapping)
+
+
+def test_a_hidden_sheet_is_called_a_sheet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "b.xlsx"
+    with pd.ExcelWriter(path, engine="xlsxwriter") as file:
+        made("value", ["1", "2"]).to_excel(file, sheet_name="持仓", index=False)
+        made("value", ["1", "2"]).to_excel(file, sheet_name="旧表", index=False)
+        file.sheets["旧表"].hide()
+    assert main(["import", str(path), "--lang", "zh"]) == 0
+    assert "b.xlsx 工作表“旧表”" in capsys.readouterr().out

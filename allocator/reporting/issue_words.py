@@ -13,6 +13,8 @@ from allocator.schema import TABLES
 
 LONGEST: Final = 60
 """Longest piece of a cell shown in a sentence."""
+SHEETS: Final = ("sheet_hidden", "unknown_sheet")
+"""Issues whose column is the name of a sheet."""
 _HUGE: Final = 1e15
 _LONG: Final = 1e6
 """From here on a bound is written with its digits, as people write amounts."""
@@ -27,6 +29,7 @@ def issue_place(issue: Mapping[str, Any], words: Words) -> str:
     if not file:
         return column
     key = ("row" if row else "column") if column else ("row_only" if row else "file")
+    key = "sheet" if str(issue["code"]) in SHEETS and not row else key
     return words.text(f"place.{key}", file=clean(file), row=row, column=column)
 
 
