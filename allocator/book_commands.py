@@ -12,6 +12,8 @@ from click.core import ParameterSource
 
 from allocator.cli_words import Spoken, a_count, command
 from allocator.command_tools import (
+    EXTRA_TABLES,
+    INTAKE,
     NOTHING,
     OK,
     SET_ASIDE,
@@ -159,7 +161,12 @@ def _read(said: Words, options: dict[str, Any]) -> _Read:
     if options["file"] != "-" and is_run(options["file"]):
         if options["plan"]:
             raise click.UsageError(said.text("error.whole_book.run_is_read"))
-        named = click.get_current_context().get_parameter_source("framework") is ParameterSource.COMMANDLINE
+        source = click.get_current_context().get_parameter_source
+        for name in (*INTAKE, *EXTRA_TABLES):
+            if source(name) is ParameterSource.COMMANDLINE:
+                option = "--param" if name == "params" else f"--{name.replace('_', '-')}"
+                raise click.UsageError(said.text("error.intake.of_run", option=option))
+        named = source("framework") is ParameterSource.COMMANDLINE
         with progress(said, "reading"):
             found = facts_of_run(options["file"], options["framework"] if named else None, on=options["day"])
         aside = bool((found.issues["severity"] == ERROR).any())

@@ -437,3 +437,12 @@ def test_what_does_not_go_with_the_book_is_refused(
 ) -> None:
     assert main(["batch", str(SAMPLE), "--out", str(tmp_path / "out"), *more]) == 2
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("more", [("--mapping", "m.toml"), ("--clients", "c.csv"), ("--param", "a=1")])
+def test_what_a_run_has_left_is_not_read_anew(
+    checked: Path, capsys: pytest.CaptureFixture[str], more: tuple[str, str]
+) -> None:
+    """An option that says how a book is read would be left aside in silence."""
+    assert main(["book", str(checked), *more]) == 2
+    assert more[0] in capsys.readouterr().err
