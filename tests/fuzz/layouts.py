@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from pathlib import Path
 from random import Random
 from typing import Any, Final
 
 import numpy as np
-from fuzzing import REFUSED, put
+import pandas as pd
+from fuzzing import REFUSED, folder, put
 from mutations import loaded
 from promises import examined
 
 from allocator.book import read_book
+from allocator.errors import InputError
+from allocator.importers.streamed import pieces
+from allocator.importers.tables import read_one
+from allocator.issues import concat
 
+PIECE: Final = 700
+"""Bytes of a piece of a file that is read in pieces."""
 HEADS: Final = {
     "client_id": ("client_id", "客户号", "客户编号", "Client ID", "CLIENT-ID"),
     "name": ("name", "资产名称", "名称", " Name "),
@@ -64,7 +72,9 @@ def same_as_written(data: bytes) -> str:
         content = text.encode(encoding)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, LookupError):
         return REFUSED  # a case that was changed into none
-    book = read_book(put("layout.csv", content))
+    path = put("layout.csv", content)
+    book = read_book(path)
+    same_in_pieces(path)
     h = book.holdings
     assert h["client_id"].tolist() == [w[0] for w in wanted], "client ids"
     assert h["name"].tolist() == [" ".join(w[1].split()) for w in wanted], "names"
@@ -75,6 +85,28 @@ def same_as_written(data: bytes) -> str:
     assert np.array_equal(h["sellable"].to_numpy(), np.array([w[6] for w in wanted])), "fractions"
     assert not (book.counts["set_aside"] > 0).any(), "set aside"
     return examined(book, measure=False)
+
+
+def same_in_pieces(path: Path) -> None:
+    """A file in pieces is the file: the same rows with the same numbers, units and issues.
+
+    A record with quotes may be longer than a piece, which is refused.
+    """
+    whole = read_one(path, "holdings")
+    try:
+        found = list(pieces(path, "holdings", folder() / "scratch", small=0, piece=PIECE))
+    except InputError as error:
+        if b'"' in path.read_bytes() or max(map(len, path.read_bytes().splitlines())) > PIECE // 2:
+            return
+        raise AssertionError("pieces: refused, and the whole is not") from error
+    frame = pd.concat([raw.frame for raw in found], ignore_index=True)
+    assert frame.to_numpy().tolist() == whole.frame.to_numpy().tolist(), "pieces: cells"
+    rows = [int(r) for raw in found if raw.rows is not None for r in raw.rows]
+    assert whole.rows is None or rows == [int(r) for r in whole.rows], "pieces: rows"
+    assert sum(r.lost for r in found) == whole.lost, "pieces: set aside"
+    assert sum(r.ignored for r in found) == whole.ignored, "pieces: ignored"
+    assert all(r.ways == whole.ways for r in found[:-1]), "pieces: units"
+    pd.testing.assert_frame_equal(concat([r.issues for r in found]), whole.issues)
 
 
 def written(case: Any) -> tuple[str, str, list[tuple[Any, ...]]]:

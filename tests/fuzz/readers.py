@@ -18,24 +18,19 @@ import pandas as pd
 from cells_made import csv_of, frame_case, frame_of, parquet_case, parquet_of, workbook_case, workbook_of
 from conftest import SHARED
 from fuzzing import Target, folder, put
-from layouts import layout_case, same_as_written
+from layouts import layout_case, same_as_written, same_in_pieces
 from mutations import change_json, change_zip, dumped, loaded, shrink_json, shrink_zip
 from promises import examined
 
 from allocator.book import Book, read_book
-from allocator.errors import InputError
 from allocator.importers import FORMATS
 from allocator.importers.mapping import learn, load_mapping
-from allocator.importers.streamed import pieces
 from allocator.importers.tables import read_one
-from allocator.issues import concat
 
 PEOPLE: Final = pd.DataFrame(
     {"client_id": ["a", "K1", "00123"], "risk_band": ["balanced", "C2", "积极型"], "currency": ["CNY", "USD", ""]}
 )
 FX: Final = pd.DataFrame({"currency": ["USD", "HKD"], "rate": [7.12, 0.914]})
-PIECE: Final = 300
-"""Bytes of a piece of a file that is read in pieces."""
 
 
 def sometimes(data: bytes) -> bool:
@@ -52,24 +47,6 @@ def holdings_csv(data: bytes) -> str:
     elif which == 1:
         same_from_stdin(data, book)
     return examined(book, measure=which == 2)
-
-
-def same_in_pieces(path: Path) -> None:
-    """A file in pieces is the file: the same rows with the same numbers; or it is refused."""
-    whole = read_one(path, "holdings")
-    if whole.ways or "title_rows" in set(whole.issues["code"]):
-        return  # read whole only
-    try:
-        found = list(pieces(path, "holdings", folder() / "scratch", small=0, piece=PIECE))
-    except InputError:
-        return  # a record longer than a piece, a unit below the header
-    frame = pd.concat([raw.frame for raw in found], ignore_index=True)
-    assert frame.to_numpy().tolist() == whole.frame.to_numpy().tolist(), "pieces: cells"
-    rows = [int(r) for raw in found if raw.rows is not None for r in raw.rows]
-    assert rows == [int(r) for r in whole.rows if True] if whole.rows is not None else True, "pieces: rows"
-    assert sum(r.lost for r in found) == whole.lost, "pieces: set aside"
-    assert sum(r.ignored for r in found) == whole.ignored, "pieces: ignored"
-    assert len(concat([r.issues for r in found])) == len(whole.issues), "pieces: issues"
 
 
 def same_from_stdin(data: bytes, book: Book) -> None:
