@@ -344,12 +344,12 @@ def _named(code: IntArray, money: tuple[FloatArray, FloatArray], counts: BoolArr
 
 def _single_holding(limit: Limit, m: Measures) -> Measured:
     del limit
-    return _named(m.x.asset, (m.start.inside, m.end.inside), m.flag["name"][m.x.klass] > 0, m)
+    return _named(m.x.asset, (m.start.inside, m.end.inside), (m.flag["name"][m.x.klass] > 0) & (m.part > 0), m)
 
 
 def _issuer(limit: Limit, m: Measures) -> Measured:
     del limit
-    return _named(m.x.issuer, (m.start.inside, m.end.inside), m.flag["name"][m.x.klass] > 0, m)
+    return _named(m.x.issuer, (m.start.inside, m.end.inside), (m.flag["name"][m.x.klass] > 0) & (m.part > 0), m)
 
 
 def _label(limit: Limit, m: Measures) -> Measured:

@@ -224,7 +224,7 @@ class Yardstick:
             return
         for k, item in enumerate(sheet.items):
             own = self.classes.get(item.asset_class)
-            if own is None or limit.kind == "leverage":
+            if own is None or limit.kind == "leverage" or self.inside(item) <= 0:
                 continue
             if limit.kind == "single_holding":
                 counts = own.named and _asset(item, k) == name

@@ -16,7 +16,10 @@ NEW_ACCOUNT = "CASH"
 """Asset id of a cash account that a plan opens."""
 
 UNBOUNDED = 10.0
-"""More than the total can ever grow to in one plan, as a fraction of it."""
+"""More than the total can ever grow to in one plan but for money due, as a fraction of it."""
+
+ENDLESS = 1e9
+"""Of what may be bought without end; the programme bounds purchases by the money that there is."""
 
 
 @dataclass(frozen=True)
@@ -331,4 +334,4 @@ def _blank(n: int) -> Columns:
     }
     flags = {c: np.zeros(n, dtype=bool) for c in ("on_shelf", "named", "at_par", "locked", "indivisible", "sell_first")}
     places = {c: np.full(n, -1, dtype="intp") for c in ("holding", "debt", "klass", "mix", "issuer", "asset")}
-    return texts | numbers | flags | places | {"most": np.full(n, UNBOUNDED)}
+    return texts | numbers | flags | places | {"most": np.full(n, ENDLESS)}

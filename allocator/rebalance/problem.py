@@ -114,8 +114,9 @@ def _budgets(problem: Problem, context: Context, place: int) -> Problem:
         "turnover": float(problem.counts @ (s.buy + s.sell)) / 2,
         "cost": problem.costs(s.buy, s.sell),
     }
+    free = {name: UNBOUNDED + spent for name, spent in taken.items()}
     most = {b.name: max(b.bounds[place], taken[b.name]) for b in context.budgets if not np.isnan(b.bounds[place])}
-    return replace(problem, **most)  # type: ignore[arg-type]
+    return replace(problem, **free | most)  # type: ignore[arg-type]
 
 
 def _risk(x: Instruments, context: Context) -> tuple[FloatArray, FloatArray]:

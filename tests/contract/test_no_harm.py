@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 import pytest
 from conftest import ON, make_book
 from worlds import random_world
@@ -16,8 +17,6 @@ Rows = list[dict[str, Any]]
 
 
 def planned(rows: Rows, debts: Rows, engine: str) -> Any:
-    import pandas as pd
-
     clients = [{"client_id": "a", "risk_band": "balanced", "monthly_spending": 12000}]
     book = make_book(pd.DataFrame(rows), clients, **({"debts": debts} if debts else {}))
     return al.rebalance(al.analyze(book, on=ON), explain=False, engine=engine)
@@ -82,3 +81,30 @@ def test_a_loan_that_the_cash_account_secures_gets_its_part_to_the_cent(engine: 
     assert plan.summary["status"].tolist() == ["improved"]
     assert plan.summary["certificate"].all()
     assert (plan.trades["side"] == "repay").any()
+
+
+@pytest.mark.parametrize("engine", ["client", "book"])
+@pytest.mark.parametrize("times", [5, 21, 1000])
+def test_new_money_may_be_many_times_what_is_there(engine: str, times: int) -> None:
+    """A client who begins with a little and brings the rest: planned, and never `infeasible`."""
+    row = {"client_id": "a", "asset_id": "s", "name": "s", "asset_class": "listed_equity", "value": 5000.0}
+    client = {"client_id": "a", "risk_band": "balanced", "monthly_spending": 100, "cash_flow": 5000.0 * times}
+    plan = al.rebalance(al.analyze(make_book(pd.DataFrame([row]), [client]), on=ON), explain=False, engine=engine)
+    (summary,) = plan.summary.to_dict("records")
+    assert summary["status"] in ("in_band", "improved")
+    assert plan.after.summary["total"].iloc[0] == pytest.approx(5000.0 * (times + 1), rel=0.01)
+
+
+@pytest.mark.parametrize("engine", ["client", "book"])
+def test_own_use_of_the_same_issuer_is_no_part_of_its_limit(engine: str) -> None:
+    """A flat that is locked, and the home from the same builder, of which a sliver could be sold."""
+    rows = [
+        {"client_id": "a", "asset_id": "g", "asset_class": "gold", "value": 9e4, "locked_until": "2030-01-01"},
+        {"client_id": "a", "asset_id": "h", "asset_class": "own_home", "value": 3e5, "sellable": 0.0005, "issuer": "I"},
+        {"client_id": "a", "asset_id": "f", "asset_class": "investment_property", "value": 5.7e4, "issuer": "I"},
+    ]
+    rows[2]["locked_until"] = "2030-01-01"
+    client = {"client_id": "a", "risk_band": "balanced", "monthly_spending": 100, "cash_flow": 1e5}
+    plan = al.rebalance(al.analyze(make_book(pd.DataFrame(rows), [client]), on=ON), explain=False, engine=engine)
+    assert plan.summary["status"].tolist() == ["improved"]
+    assert plan.summary["certificate"].all()

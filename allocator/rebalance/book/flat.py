@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from allocator.rebalance.context import Context
-from allocator.rebalance.instruments import UNBOUNDED
+from allocator.rebalance.instruments import ENDLESS
 from allocator.typing import AnyArray, BoolArray, FloatArray, IntArray
 
 Columns = dict[str, AnyArray]
@@ -158,7 +158,7 @@ def _blank(n: int) -> Columns:
     out: Columns = {c: np.zeros(n) for c in (*numbers, "service")}
     out |= {c: np.zeros(n, dtype=bool) for c in flags}
     out |= {c: np.full(n, -1, dtype="intp") for c in places}
-    return out | {"most": np.full(n, UNBOUNDED)}
+    return out | {"most": np.full(n, ENDLESS)}
 
 
 def _held(place: IntArray, context: Context) -> tuple[Columns, IntArray]:

@@ -182,9 +182,9 @@ def _budget(name: str, g: Group, taken: FloatArray) -> FloatArray:
     """Most that a plan may spend of a budget, per client; what the starting point takes is always allowed."""
     budget = next((b for b in g.context.budgets if b.name == name), None)
     if budget is None:
-        return np.full(len(taken), UNBOUNDED)
+        return UNBOUNDED + taken
     bound = np.array(budget.bounds)[g.band]
-    return np.where(np.isnan(bound), UNBOUNDED, np.maximum(bound, taken))
+    return np.where(np.isnan(bound), UNBOUNDED + taken, np.maximum(bound, taken))
 
 
 def measure(loadings: FloatArray, own: FloatArray, weights: FloatArray) -> FloatArray:
