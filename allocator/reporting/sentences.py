@@ -12,8 +12,14 @@ from allocator.i18n import DASH, Words, around
 from allocator.limits import Limit
 
 MONTHS: Final = "reserve_months"
-PLAIN_REASONS: Final = frozenset(f"reason.{why}" for why in ("cash", "cash_pays", "cash_flow", "secured", "repay"))
+PLAIN_REASONS: Final = frozenset(
+    f"reason.{why}" for why in ("cash", "cash_pays", "cash_flow", "cash_flow_out", "secured", "repay")
+)
 """Reasons of trades that are no limit and no target."""
+
+
+LEAST_SHARE: Final = 1e-3
+"""A share below half of this is said to be under it."""
 
 
 def clean(text: object) -> str:
@@ -119,6 +125,8 @@ def trade_reason(
     because, sense = str(trade["because"]), str(trade["sense"])
     if because == "cash" and trade["side"] == "sell":
         because = "cash_pays"
+    if because == "cash_flow" and trade["side"] == "sell":
+        because = "cash_flow_out"
     if f"reason.{because}" in PLAIN_REASONS:
         return words.text(f"reason.{because}")
     before, after, bound = (
@@ -197,11 +205,15 @@ def plan_verdict(plan: Mapping[str, Any], client: Mapping[str, Any], reason: str
         key = "plan_improved_same"
     total = float(client["total"])
     currency = str(client["currency"])
+    before, after = (words.number(plan[k], 0) for k in ("score_before", "score_after"))
+    moved = "say.score_stays" if before == after else "say.score_moves"
     return words.text(
         f"say.{key}",
         trades=int(plan["trades"]),
-        before=words.number(plan["score_before"], 0),
-        after=words.number(plan["score_after"], 0),
+        before=before,
+        after=after,
+        change=words.change(before, after),
+        score=words.text(moved, before=before, after=after),
         spent=spent(plan["cost"], plan["tax"], total, currency, words),
         limits_before=int(plan["limits_before"]),
         limits_after=int(plan["limits_after"]),
@@ -213,7 +225,10 @@ def plan_verdict(plan: Mapping[str, Any], client: Mapping[str, Any], reason: str
 
 def spent(cost: float, tax: float, total: float, currency: str, words: Words) -> str:
     """Say what a plan costs: costs and taxes apart, and together as a share of the total."""
-    share = words.percent((cost + tax) / total if total > 0 else math.nan)
+    part = (cost + tax) / total if total > 0 else math.nan
+    share = words.percent(part)
+    if 0 < part < LEAST_SHARE / 2:  # it would read as nothing
+        share = words.text("number.under", share=words.percent(LEAST_SHARE))
     if not tax:
         return words.text("say.cost_only", cost=words.money(cost, currency), share=share)
     return words.text("say.cost_tax", cost=words.money(cost, currency), tax=words.money(tax, currency), share=share)

@@ -233,7 +233,7 @@ def test_a_floor_whose_products_are_too_large(sample: Book) -> None:
     plan = rebalance(analyze(sample.select(["C022"]), on=ON))
     told = {limit.key: why for limit, _, why in still_exceeded(plan, 0, words("en"))}
     assert told == {
-        "bucket:offensive>=": "what would fill it can only be bought in larger amounts: from CNY 1,000,000 on"
+        "bucket:offensive>=": "what would fill it can only be bought in larger amounts, from CNY 1,000,000 on"
     }
     closed = plan.before.positions.shelf.assign(available=False)
     shut = replace(plan, before=replace(plan.before, positions=replace(plan.before.positions, shelf=closed)))
