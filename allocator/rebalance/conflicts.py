@@ -13,6 +13,7 @@ from allocator.limits import TOLERANCE
 from allocator.rebalance.instruments import UNBOUNDED
 from allocator.rebalance.model import model_of
 from allocator.rebalance.problem import Problem
+from allocator.rebalance.reasons import SPECIFIC
 from allocator.rebalance.solve import Solution, solve
 
 FREE: Final = 100.0
@@ -101,10 +102,19 @@ def _parts(problem: Problem) -> list[_Part]:
     if (problem.name_bound < 1).any():
         rows.setdefault(single, [])
         bounds[single] = float(problem.name_bound.min())
-    out = [_Part(*key, bounds[key], tuple(at), key == single) for key, at in rows.items()]
+    out = _telling([_Part(*key, bounds[key], tuple(at), key == single) for key, at in rows.items()])
     out += [_Part(c.limit.name, c.limit.sense, c.bound, convex=i) for i, c in enumerate(problem.convex)]
     budgets = {"turnover": problem.turnover, "cost": problem.cost}
     return out + [_Part(name, "<=", most, budget=name) for name, most in budgets.items() if most < UNBOUNDED]
+
+
+def _telling(parts: list[_Part]) -> list[_Part]:
+    """Put limits on the same money in the order in which they say most: of sets of one size the first is told."""
+    places = [k for k, part in enumerate(parts) if part.limit in SPECIFIC]
+    out = list(parts)
+    for k, part in zip(places, sorted((parts[k] for k in places), key=lambda p: SPECIFIC.index(p.limit)), strict=True):
+        out[k] = part
+    return out
 
 
 def _least(problem: Problem, parts: list[_Part], chosen: Iterable[int], hard: Iterable[int] = ()) -> float:
