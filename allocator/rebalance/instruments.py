@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from allocator.typing import AnyArray, BoolArray, FloatArray, IntArray
 
 NEW_ACCOUNT = "CASH"
 """Asset id of a cash account that a plan opens."""
+
+A_CENT = 0.005
+"""What is worth less rounds to nothing."""
 
 UNBOUNDED = 10.0
 """More than the total can ever grow to in one plan but for money due, as a fraction of it."""
@@ -60,7 +64,8 @@ class Instruments:
     service
         Payments a year that each unit repaid saves.
     secures
-        Pairs (debt, holding): when the holding is sold, its part of the debt is repaid.
+        Pairs (debt, holding): when the holding is sold, its part of the debt is repaid. What is worth less than
+        `A_CENT` cannot be sold.
     cash
         Place of the cash account.
     inside
@@ -150,6 +155,7 @@ def instruments(i: int, context: Context) -> Instruments:
     ids = columns["asset_id"].tolist()
     debts = np.flatnonzero(columns["debt"] >= 0).tolist()
     secured = {j: p.debts.secured_by[int(columns["debt"][j])] for j in debts}
+    worth = set(compress(ids, columns["w0"] * total >= A_CENT))
     columns["asset"] = np.where(columns["asset"] < 0, -1 - np.arange(len(columns["asset"])), columns["asset"])
     columns["issuer"] = _issuers(columns["issuer"], columns["issuer_name"])
     texts = {name: columns[name].tolist() for name in ("asset_id", "name", "product_id", "issuer_name")}
@@ -159,7 +165,7 @@ def instruments(i: int, context: Context) -> Instruments:
         | {
             "minimum": np.nan_to_num(np.ceil(np.round(columns["minimum"] / rate * 100, 6)) / 100),
             "lot": np.maximum(np.nan_to_num(np.round(columns["lot"] / rate, 2)), 0.01),
-            "secures": tuple((j, ids.index(s)) for j, s in secured.items() if s and s in ids[: len(rows)]),
+            "secures": tuple((j, ids.index(s)) for j, s in secured.items() if s in worth),
             "cash": cash,
             "inside": context.inside[columns["mix"]] * (columns["debt"] < 0),
             "facts": _facts(i, columns, context) if context.labelled else pd.DataFrame(),

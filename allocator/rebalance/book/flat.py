@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from allocator.rebalance.context import Context
-from allocator.rebalance.instruments import ENDLESS
+from allocator.rebalance.instruments import A_CENT, ENDLESS
 from allocator.typing import AnyArray, BoolArray, FloatArray, IntArray
 
 Columns = dict[str, AnyArray]
@@ -259,7 +259,7 @@ def _securing(place: IntArray, rows: IntArray, context: Context) -> IntArray:
         return out
     there = (place[p.client] >= 0) & (context.inside[p.mix] > 0) & ((p.value > 0) | (context.match >= 0))
     held = np.flatnonzero(there)
-    wanted = np.isin(p.client[held], d.client[rows[named]])
+    wanted = np.isin(p.client[held], d.client[rows[named]]) & (p.value[held] >= A_CENT)
     ids = context.asset_ids
     places: dict[tuple[int, str], int] = {}
     for k in np.flatnonzero(wanted).tolist():
