@@ -155,7 +155,7 @@ def _tax(t: OrderTable, terms: Terms) -> tuple[npt.NDArray[np.int64], npt.NDArra
     at = np.flatnonzero(taxed)
     value, known = cents_of(terms.value[at])
     basis, given = cents_of(terms.basis[at])
-    x = terms.tax[at] * t.cents[at] * (value - basis) / np.maximum(value, 1)
+    x = np.where(known & given, terms.tax[at] * t.cents[at] * (value - basis) / np.maximum(value, 1), 0.0)
     out[at] = np.rint(x)
     near = np.abs(np.abs(x - np.floor(x)) - 0.5) <= NEAR * x
     for k in np.flatnonzero(near):

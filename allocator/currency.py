@@ -58,7 +58,7 @@ def rate_issues(fx: pd.DataFrame, framework: Framework, on: dt.date) -> pd.DataF
     Parameters
     ----------
     fx
-        The table of rates.
+        The table of rates; ``file``, ``row`` and ``date`` are told where they are there.
     framework
         Says what rates are held against; without that, only days are looked at.
     on
@@ -69,7 +69,7 @@ def rate_issues(fx: pd.DataFrame, framework: Framework, on: dt.date) -> pd.DataF
     own = fx.loc[(fx["base"] == "") & (fx["currency"] == framework.currency), "rate"]
     unit = float(own.iloc[0]) if len(own) else 1.0
     for r in fx.to_dict("records"):
-        where = {"file": r["file"], "table": "fx", "row": r["row"], "severity": WARNING}
+        where = {"file": r.get("file", ""), "table": "fx", "row": r.get("row", 0), "severity": WARNING}
         if known is not None:
             rate = float(r["rate"]) / (1.0 if r["base"] else unit)
             usual = known.value(str(r["currency"]), str(r["base"]) or framework.currency)
@@ -79,7 +79,7 @@ def rate_issues(fx: pd.DataFrame, framework: Framework, on: dt.date) -> pd.DataF
                 code = {"code": "rate_inverted"} if inverted else {"code": "rate_doubtful"}
                 told = {"column": "rate", "value": f"{r['rate']:.10g}", "mend": f"{usual:.4g}"}
                 found.append(where | told | code)
-        day = pd.Timestamp(r["date"])
+        day = pd.Timestamp(r.get("date", ""))
         old = (pd.Timestamp(on) - day).days if day == day else 0
         told = where | {"column": "date", "value": "" if day != day else day.date().isoformat()}
         if old < 0:

@@ -92,4 +92,9 @@ def goes_on(header: Sequence[str], row: Sequence[str], table: str, known: Mappin
     cells = [(h, c.strip()) for h, c in zip([*header, *[""] * len(row)], row, strict=False) if c.strip()]
     if not cells or len(cells) >= sum(1 for h in header if h) + (len(row) - len(header) > 0):
         return False
-    return all(_is_unit(c) or known.get(header_key(c)) or without_unit(table, c, known) for _, c in cells)
+
+    def means(text: str) -> str:
+        return known.get(header_key(text)) or without_unit(table, text, known) or ""
+
+    # below a header that says all by itself stands a value, even one that is called like a column
+    return all(_is_unit(c) or (means(c) and not means(h)) for h, c in cells)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from allocator.book import Book, read_book
@@ -282,6 +282,7 @@ def test_csv_frame_and_parquet_give_one_book(tmp_path: Path) -> None:
         max_size=8,
     )
 )
+@example([["", "", "", "PRICE"], ["1", "2", "3", "4"]])
 def test_written_cells_come_back(rows: list[list[str]]) -> None:
     text = pd.DataFrame(rows, columns=HEAD.split(",")).to_csv(index=False, quoting=1, lineterminator="\n")
     raw = parse(text.encode(), "h.csv", "holdings")
