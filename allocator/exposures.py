@@ -73,7 +73,7 @@ def expose(p: Positions, framework: Framework) -> Exposures:
     classes = class_money(p)
     inside_class = framework.flag("inside")
     inside = p.value * (p.mix_table @ inside_class)[p.mix]
-    total = classes @ inside_class
+    total = (classes * inside_class).sum(axis=1)  # a product of matrices would depend on how many clients there are
     equity = total - p.debt
     named = inside * np.append(framework.flag("name"), 0.0)[p.klass]
     reserve = np.append(framework.flag("reserve"), 0.0)[p.klass] * p.tradable
@@ -130,5 +130,6 @@ def ratio(top: FloatArray, bottom: FloatArray) -> FloatArray:
     """Divide, with NaN where the divisor is 0 or NaN."""
     top, bottom = np.broadcast_arrays(top, bottom)
     out = np.full(top.shape, np.nan)
-    np.divide(top, bottom, out=out, where=(bottom != 0) & ~np.isnan(bottom))
+    with np.errstate(over="ignore"):  # beyond the largest number it is infinite
+        np.divide(top, bottom, out=out, where=(bottom != 0) & ~np.isnan(bottom))
     return out

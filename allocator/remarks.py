@@ -60,7 +60,8 @@ def with_unit_below(raw: RawTable) -> RawTable:
     """Take a first row that only states a unit for what a title above the header is."""
     if not len(raw.frame) or "*" in raw.ways:
         return raw
-    text = only_text(as_text(raw.frame.iloc[0].reset_index(drop=True).astype(object))[0])
+    first = pd.Series([raw.frame.iloc[0, j] for j in range(raw.frame.shape[1])], dtype=object)
+    text = only_text(as_text(first)[0])
     way = stated_unit(text)
     if way is None:
         return raw

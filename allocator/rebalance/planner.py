@@ -236,6 +236,8 @@ class Planner:
         f = self.analysis.framework
         spans = list(f.bands.values())[self.analysis.positions.band[i]].buckets
         target = np.array([spans[b].target for b in f.buckets])
+        if problem.start.total <= 0:  # all of it is due
+            return False
         off = np.abs(problem.targets[: len(target)] @ problem.start.weights) / problem.start.total
         far = np.where(target > 0, np.minimum(f.drift.absolute, f.drift.relative * target), f.drift.absolute)
         return bool((off < far).all())

@@ -55,7 +55,7 @@ def to_money(trades: Trades, x: Instruments, value: FloatArray, total: float, fl
     most = np.floor(x.sellable * total * 100 + 1e-6).astype(np.int64)
     # sells are rounded up and buys down, so that what is left over is never negative for want of a cent
     sell = np.minimum(np.ceil(trades.sell * total * 100 - 1e-4).astype(np.int64), np.minimum(worth, most))
-    sell = np.where(trades.sell >= x.w0 - 1e-12, np.where(x.w0 > 0, worth, 0), sell)
+    sell = np.where((trades.sell >= x.w0 - 1e-12) & (trades.sell > 0), np.where(x.w0 > 0, worth, 0), sell)
     lot = np.maximum(np.rint(x.lot * 100).astype(np.int64), 1)
     # what is a lot but for the solver's last digits is that lot; anything else is rounded down
     lots = np.floor(trades.buy * total * 100 / lot + np.minimum(WHOLE * total * 100 / lot, 0.5) * (lot > 1))

@@ -196,7 +196,7 @@ def workbook_of(case: Any) -> bytes:
         for i, row in enumerate(_table(s.get("rows"))):
             for j, cell in enumerate(row[:30]):
                 _write(sheet, (top + i, left + j), cell, day)
-        for r in s.get("hidden_rows") or []:
+        for r in s["hidden_rows"] if isinstance(s.get("hidden_rows"), list) else []:
             sheet.set_row(top + _small([r], 0), None, None, {"hidden": True})
         if s.get("hidden") is True and visible:
             sheet.hide()
@@ -313,7 +313,7 @@ def frame_of(case: Any) -> pd.DataFrame:
     for j, kind in enumerate(kinds[: len(head)]):
         try:
             columns[j] = columns[j].astype(str(kind)) if kind else columns[j]
-        except (TypeError, ValueError, OverflowError, InvalidOperation):
+        except (TypeError, ValueError, OverflowError, InvalidOperation, SyntaxError, Warning):
             continue
     frame = pd.DataFrame(columns)
     frame.columns = pd.Index(head, dtype=object)

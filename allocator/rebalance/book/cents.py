@@ -69,7 +69,7 @@ def to_cents(batch: Batch, buy: FloatArray, sell: FloatArray) -> Amounts:
     most = np.floor(g.wide(x.sellable) * g.total[:, None] * 100 + 1e-6).astype(np.int64)
     # sells are rounded up and buys down, so that what is left over is never negative for want of a cent
     sold = np.minimum(np.ceil(sell * g.total[:, None] * 100 - 1e-4).astype(np.int64), np.minimum(worth, most))
-    sold = np.where(sell >= g.w0 - 1e-12, np.where(g.w0 > 0, worth, 0), sold)
+    sold = np.where((sell >= g.w0 - 1e-12) & (sell > 0), np.where(g.w0 > 0, worth, 0), sold)
     lot = np.maximum(np.rint(g.wide(x.lot, 0.01) * 100).astype(np.int64), 1)
     lots = np.floor(buy * g.total[:, None] * 100 / lot + np.minimum(WHOLE * in_cents / lot, 0.5) * (lot > 1))
     bought = lots.astype(np.int64) * lot

@@ -80,7 +80,8 @@ def in_order(batch: Batch, over: Over, tolerance: float) -> BoolArray:
     bands = list(f.bands.values())
     target = np.array([[b.buckets[c].target for c in f.buckets] for b in bands])[g.band]
     off = np.abs(np.einsum("btn,bn->bt", batch.values["targets"], batch.start[0])[:, : target.shape[1]])
-    off = off / batch.start_total[:, None]
+    total = batch.start_total[:, None]
+    off = np.divide(off, total, out=np.full_like(off, np.inf), where=total > 0)  # none where all of it is due
     near = np.minimum(f.drift.absolute, f.drift.relative * target)
     far = np.where(target > 0, near, f.drift.absolute)
     return np.asarray((over.worst <= tolerance) & (off < far).all(axis=1))
