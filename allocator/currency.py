@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
@@ -133,20 +134,10 @@ def unconverted(
 
 def _too_large(frame: pd.DataFrame, table: str, rate: FloatArray) -> pd.DataFrame:
     value = frame["value"].to_numpy("float64")
-    return issue_table(
-        {
-            "client_id": frame["client_id"].iloc[i],
-            "file": frame["file"].iloc[i],
-            "table": table,
-            "row": frame["row"].iloc[i],
-            "column": "value",
-            "code": "converted_too_large",
-            "value": f"{value[i]:g}",
-            "severity": ERROR,
-            "mend": f"<= {LARGEST:g}",
-        }
-        for i in np.flatnonzero(np.abs(np.round(value * rate, 2)) > LARGEST)
-    )
+    at = np.flatnonzero(np.abs(np.round(value * rate, 2)) > LARGEST)
+    told = ({"column": "value", "code": "converted_too_large", "value": f"{value[i]:g}", "mend": f"<= {LARGEST:g}"}
+            for i in at)  # fmt: skip
+    return _errors(frame, table, at, told)
 
 
 def _missing_rates(
@@ -154,20 +145,19 @@ def _missing_rates(
 ) -> pd.DataFrame:
     at = np.flatnonzero(np.isnan(rate))
     stated = frame["currency"].iloc[at].to_numpy()
-    row = np.where(stated == "", home[at], stated)
+    codes = np.where(stated == "", home[at], stated)
+    mends = (code if code not in rates else home[i] for i, code in zip(at, codes, strict=True))
+    told = ({"column": "currency", "code": "missing_rate", "value": code, "mend": mend}
+            for code, mend in zip(codes, mends, strict=True))  # fmt: skip
+    return _errors(frame, table, at, told)
+
+
+def _errors(frame: pd.DataFrame, table: str, at: IntArray, told: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """Issues of some rows of a table: where each one is, and what is told of it."""
+    rows = frame[["client_id", "file", "row"]].iloc[at]
     return issue_table(
-        {
-            "client_id": frame["client_id"].iloc[i],
-            "file": frame["file"].iloc[i],
-            "table": table,
-            "row": frame["row"].iloc[i],
-            "column": "currency",
-            "code": "missing_rate",
-            "value": code,
-            "severity": ERROR,
-            "mend": code if code not in rates else home[i],
-        }
-        for i, code in zip(at, row, strict=True)
+        {"client_id": client, "file": file, "table": table, "row": row, "severity": ERROR, **one}
+        for client, file, row, one in zip(rows["client_id"], rows["file"], rows["row"], told, strict=True)
     )
 
 

@@ -36,6 +36,14 @@ def make_book(holdings: Any, clients: Any = None, **tables: Any) -> Book:
     return read_book(holdings, **({} if clients is None else {"clients": clients}), **made)
 
 
+@pytest.fixture
+def english(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system that speaks English, whatever the one that tests run on speaks."""
+    for name in ("LC_ALL", "LC_MESSAGES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LANG", "en_US.UTF-8")
+
+
 @pytest.fixture(scope="session")
 def shared() -> Callable[[str], Path]:
     """Path of a real data file, or a skip with the reason."""

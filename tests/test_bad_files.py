@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import os
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from judged import ANSWERED, GOOD, Judged, ids_of, judged, reconciled
 from small import client
+from workbooks import SHEET, edited
 
 import allocator as al
 from allocator.cli import main
@@ -25,7 +25,6 @@ HEAD = "client_id,name,asset_class,value"
 NEIGHBOUR = f"{GOOD},cash,deposit,1000000\n{GOOD},bonds,government_bond,300000\n{GOOD},index,equity_fund,100000\n"
 PLAIN = f"{HEAD}\na,金条,gold,100\n{NEIGHBOUR}"
 PEOPLE = pd.DataFrame([client(), client(client_id=GOOD, monthly_spending=100.0)])
-SHEET = "xl/worksheets/sheet1.xml"
 ROWS: list[list[Any]] = [line.split(",") for line in PLAIN.strip().split("\n")]
 ROWS = [ROWS[0], *([*r[:3], float(r[3])] for r in ROWS[1:])]
 
@@ -154,15 +153,6 @@ def test_workbooks_that_are_read(case: Any, tmp_path: Path) -> None:
     ANSWERED.add(name)
 
 
-def edited(path: Path, change: Callable[[bytes], bytes]) -> Path:
-    out = path.with_name("edited.xlsx")
-    with zipfile.ZipFile(path) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
-        for item in old.infolist():
-            data = old.read(item.filename)
-            new.writestr(item.filename, change(data) if item.filename == SHEET else data)
-    return out
-
-
 BOMBS: tuple[tuple[str, Callable[[bytes], bytes], str], ...] = (
     ("entity-bomb", lambda x: x.replace(b"<worksheet", b'<!DOCTYPE x [<!ENTITY a "b">]><worksheet', 1), "entities"),
     ("zip-bomb", lambda x: x + b" " * (2 << 20), "unpacks to more than 1 MB"),
@@ -178,7 +168,7 @@ def test_workbooks_that_are_refused(
     """The bomb is a small one: the limit on what a workbook may unpack to is set to 1 MB here."""
     name, change, word = case
     monkeypatch.setattr(xlsx_scan, "MAX_UNPACKED", 1 << 20)
-    refused(edited(workbook(tmp_path / "b.xlsx"), change), (word,), capsys, tmp_path)
+    refused(edited(workbook(tmp_path / "b.xlsx"), SHEET, change), (word,), capsys, tmp_path)
     ANSWERED.add(name)
 
 
@@ -261,7 +251,7 @@ def test_a_spoiled_csv(tmp_path: Path, edits: list[tuple[int, int, bytes]]) -> N
 def test_a_spoiled_workbook(tmp_path: Path, edits: list[tuple[int, int, bytes]], inside: bool) -> None:
     path = workbook(tmp_path / "x.xlsx")
     if inside:
-        path = edited(path, lambda data: spoiled(data, edits))
+        path = edited(path, SHEET, lambda data: spoiled(data, edits))
     else:
         path.write_bytes(spoiled(path.read_bytes(), edits))
     read_or_refused(path)

@@ -15,11 +15,12 @@ import pytest
 import xlsxwriter
 from conftest import ROOT
 from judged import ANSWERED
+from workbooks import SHEET
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_AS as Linux has it")
 
 HEAD = "client_id,name,asset_class,value\n"
-SHEET, STRINGS = "xl/worksheets/sheet1.xml", "xl/sharedStrings.xml"
+STRINGS = "xl/sharedStrings.xml"
 LAUGHS = (
     '<!DOCTYPE l [<!ENTITY a "lol">'
     + "".join(f'<!ENTITY {chr(98 + i)} "{f"&{chr(97 + i)};" * 10}">' for i in range(9))

@@ -26,11 +26,12 @@ Capture = pytest.CaptureFixture[str]
 JUNE, SEPTEMBER = "2026-06-30", "2026-09-30"
 
 
+pytestmark = pytest.mark.usefixtures("english")
+
+
 @pytest.fixture(autouse=True)
-def english(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("LC_ALL", "LC_MESSAGES", "ALLOCATOR_LEDGER"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("LANG", "en_US.UTF-8")
+def apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("ALLOCATOR_LEDGER", raising=False)
     monkeypatch.chdir(tmp_path)
 
 

@@ -15,11 +15,7 @@ from allocator.i18n import LANGUAGES, words
 DAY = ("--date", "2026-09-30")
 
 
-@pytest.fixture(autouse=True)
-def english(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("LC_ALL", "LC_MESSAGES"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("LANG", "en_US.UTF-8")
+pytestmark = pytest.mark.usefixtures("english")
 
 
 def test_hard_mode_is_three_where_limits_cannot_hold(capsys: pytest.CaptureFixture[str]) -> None:

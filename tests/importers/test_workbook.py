@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import xlsxwriter
+from workbooks import SHEET, edited
 
 from allocator.book import read_book
 from allocator.errors import InputError
@@ -19,7 +19,6 @@ from allocator.errors import InputError
 HEAD = ["客户号", "资产编号", "名称", "资产类别", "市值", "日期", "风险等级"]
 GOOD = ["c1", "g", "金条", "gold", 100.5, None, 3]
 FORMULA = tuple[str, object]
-SHEET = "xl/worksheets/sheet1.xml"
 
 
 def workbook(path: Path, more: Callable[[Any], None] | None = None, **sheets: list[list[object]]) -> Path:
@@ -39,15 +38,6 @@ def workbook(path: Path, more: Callable[[Any], None] | None = None, **sheets: li
             more(sheet)
     book.close()
     return path
-
-
-def edited(path: Path, part: str, change: Callable[[bytes], bytes]) -> Path:
-    out = path.with_name("edited.xlsx")
-    with zipfile.ZipFile(path) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
-        for item in old.infolist():
-            data = old.read(item.filename)
-            new.writestr(item.filename, change(data) if item.filename == part else data)
-    return out
 
 
 def test_sheets_in_chinese_with_every_type(tmp_path: Path) -> None:
